@@ -1,0 +1,1 @@
+"""Headwater: the library under the taps and targets (see ARCHITECTURE in the repository)."""

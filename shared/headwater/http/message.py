@@ -1,0 +1,121 @@
+"""A request as a value, and a response whose body is decoded at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+
+from headwater.errors import TransientError
+from headwater.messages.json import DecodeError, decode_exact
+from headwater.secrets.redaction import redact_url
+
+EXCERPT = 500
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a stream wants to ask.
+
+    Args:
+        url: The absolute URL, possibly with a query of its own.
+        method: The HTTP method.
+        params: Query parameters; a list gives the parameter several times, None leaves it out.
+        headers: Headers of this request.
+        json: A body to send as JSON.
+        data: A body to send as a form (a mapping) or as it is (bytes).
+        scope: Which budget it counts against, where the API has several.
+        stream: The stream that asks, for errors and logs.
+    """
+
+    url: str
+    method: str = "GET"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    data: Any = None
+    scope: str = ""
+    stream: str | None = None
+
+    def with_params(self, **params: Any) -> Request:
+        """Return the same request with these parameters added or replaced."""
+        return replace(self, params={**self.params, **params})
+
+    def with_headers(self, **headers: str) -> Request:
+        """Return the same request with these headers added or replaced (`_` stands for `-`)."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return replace(self, headers={**self.headers, **named})
+
+    def at(self, url: str) -> Request:
+        """Return the same request for a URL that is complete, parameters included."""
+        return replace(self, url=url, params={})
+
+    @property
+    def full_url(self) -> str:
+        """The URL with all its parameters."""
+        pairs = [
+            (name, str(part).lower() if isinstance(part, bool) else str(part))
+            for name, value in self.params.items()
+            if value is not None
+            for part in (value if isinstance(value, (list, tuple)) else (value,))
+        ]
+        if not pairs:
+            return self.url
+        return self.url + ("&" if urlsplit(self.url).query else "?") + urlencode(pairs)
+
+    def __str__(self) -> str:
+        return f"{self.method} {redact_url(self.full_url)}"
+
+
+class Response:
+    """A response whose body is whole.
+
+    Args:
+        request: What was asked.
+        raw: What `requests` returned, body read.
+    """
+
+    def __init__(self, request: Request, raw: requests.Response):
+        self.request = request
+        self.raw = raw
+        self.status: int = raw.status_code
+        self.headers = raw.headers
+        self.url: str = raw.url or request.full_url
+        self._decoded: Any = None
+        self._is_decoded = False
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self.raw.content
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The URLs of the Link header, by relation."""
+        return {rel: link["url"] for rel, link in self.raw.links.items() if "url" in link}
+
+    def json(self) -> Any:
+        """Return the body's value, decoded once.
+
+        Raises:
+            TransientError: the body is not JSON (a proxy's error page, a cut answer).
+        """
+        if not self._is_decoded:
+            try:
+                self._decoded = decode_exact(self.content) if self.content.strip() else None
+            except DecodeError as fault:
+                raise TransientError(
+                    f"{self.request} answered {self.status} with a body that is not JSON "
+                    f"({fault}): {self.excerpt()}",
+                    stream=self.request.stream,
+                ) from fault
+            self._is_decoded = True
+        return self._decoded
+
+    def excerpt(self) -> str:
+        """Return the start of the body for an error message."""
+        text = self.content[: EXCERPT * 4].decode(errors="replace").strip()
+        return text[:EXCERPT]

@@ -1,0 +1,19 @@
+"""Paginators: how to ask for the first page, the next one, and know that it was the last."""
+
+from headwater.pagination.base import Page, Pagination, Paginator, SinglePage
+from headwater.pagination.body import CursorInBody, GraphQLConnection, NextURL
+from headwater.pagination.counted import Offset, PageNumber
+from headwater.pagination.link import LinkHeader
+
+__all__ = [
+    "CursorInBody",
+    "GraphQLConnection",
+    "LinkHeader",
+    "NextURL",
+    "Offset",
+    "Page",
+    "PageNumber",
+    "Pagination",
+    "Paginator",
+    "SinglePage",
+]

@@ -1,0 +1,127 @@
+"""What a paginator is, and the proof of completeness that all of them share."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from headwater.errors import IncompleteFetchError
+from headwater.http.message import Request, Response
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer and the records in it."""
+
+    response: Response
+    records: list[Any]
+
+
+class Pagination:
+    """How an API splits a list into pages: a value that a stream declares."""
+
+    def paginator(self) -> Paginator:
+        """Return a paginator for one fetch."""
+        raise NotImplementedError
+
+
+class Paginator:
+    """Walks one fetch.
+
+    It ends only when the API says so: `next` returns None for that, and raises where the
+    API repeats itself.
+    """
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+        self._last_digest: bytes | None = None
+        self.fetched = 0
+        self.reported: int | None = None
+
+    def first(self, request: Request) -> Request:
+        """Return the request for the first page."""
+        return request
+
+    def next(self, request: Request, page: Page) -> Request | None:
+        """Return the request for the page after this one; None: the API says it was the last.
+
+        Raises:
+            IncompleteFetchError: the fetch cannot be proven to be complete.
+        """
+        self.fetched += len(page.records)
+        self._refuse_same_page(request, page)
+        following = self.follow(request, page)
+        if following is None:
+            self.finish(request)
+            return None
+        self._asked.add(_identity(request))
+        if _identity(following) in self._asked:
+            raise IncompleteFetchError(
+                f"the API sent the fetch back to a page it had already been given ({following}).",
+                stream=request.stream,
+                advice="The pagination is stuck; nothing after that page was fetched.",
+            )
+        return following
+
+    def follow(self, request: Request, page: Page) -> Request | None:
+        """Return the request for the next page, or None; each kind of pagination says how."""
+        raise NotImplementedError
+
+    def finish(self, request: Request) -> None:
+        """Check the end of the fetch against the total that the API reported, if it did."""
+        if self.reported is not None and self.fetched < self.reported:
+            raise IncompleteFetchError(
+                f"the API reported {self.reported} records and ended after {self.fetched} "
+                f"({request}).",
+                stream=request.stream,
+                advice="Run again; the collection may have changed while it was read.",
+            )
+
+    def _refuse_same_page(self, request: Request, page: Page) -> None:
+        if not page.records:
+            self._last_digest = None
+            return
+        digest = hashlib.blake2b(page.response.content, digest_size=16).digest()
+        if digest == self._last_digest:
+            raise IncompleteFetchError(
+                f"the API answered two different pages with the same records ({request}).",
+                stream=request.stream,
+                advice="The pagination is stuck; nothing after that page was fetched.",
+            )
+        self._last_digest = digest
+
+    @staticmethod
+    def same_host(request: Request, url: str) -> str:
+        """Return the absolute form of a URL that the API gave.
+
+        Raises:
+            IncompleteFetchError: it leads to another host, which must not get credentials.
+        """
+        absolute = urljoin(request.url, url)
+        here, there = urlsplit(request.url), urlsplit(absolute)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            raise IncompleteFetchError(
+                f"the next page is on another host ({there.netloc} instead of {here.netloc}).",
+                stream=request.stream,
+                advice="Set the API's URL to the host that it answers with.",
+            )
+        return absolute
+
+
+def _identity(request: Request) -> str:
+    return f"{request.full_url}\n{request.json!r}"
+
+
+class SinglePage(Pagination):
+    """The API answers with everything at once."""
+
+    def paginator(self) -> Paginator:
+        """Return a paginator for one fetch."""
+        return _SinglePagePaginator()
+
+
+class _SinglePagePaginator(Paginator):
+    def follow(self, request: Request, page: Page) -> Request | None:  # noqa: ARG002
+        return None

@@ -1,0 +1,47 @@
+"""The Link header of RFC 8288."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headwater.http.message import Request
+from headwater.jsonpath import find
+from headwater.pagination.base import Page, Pagination, Paginator
+
+
+@dataclass(frozen=True)
+class LinkHeader(Pagination):
+    """`Link: <https://api.example/items?page=2>; rel="next"`: follow it, never compute it.
+
+    Args:
+        size: The parameter that sets how many records a page has, and how many to ask for.
+        total: Where in the body the number of all records is, if it is there.
+        cap: The API lists no more than so many records, whatever their number.
+    """
+
+    size: tuple[str, int] | None = None
+    total: str | None = None
+    cap: int | None = None
+
+    def paginator(self) -> Paginator:
+        """Return a paginator for one fetch."""
+        return _LinkPaginator(self)
+
+
+class _LinkPaginator(Paginator):
+    def __init__(self, pagination: LinkHeader):
+        super().__init__()
+        self._pagination = pagination
+
+    def first(self, request: Request) -> Request:
+        size = self._pagination.size
+        return request.with_params(**{size[0]: size[1]}) if size else request
+
+    def follow(self, request: Request, page: Page) -> Request | None:
+        if self._pagination.total:
+            reported = find(page.response.json(), self._pagination.total)
+            if isinstance(reported, int):
+                cap = self._pagination.cap
+                self.reported = reported if cap is None else min(reported, cap)
+        url = page.response.links.get("next")
+        return request.at(self.same_host(request, url)) if url else None

@@ -1,0 +1,1 @@
+"""JSON Schema: what the values of a stream may be."""

@@ -1,0 +1,1 @@
+"""Secrets: what must never be shown."""

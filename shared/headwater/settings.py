@@ -1,0 +1,179 @@
+"""Settings: declared once, then validated, documented and read from the environment.
+
+The JSON Schema that `Settings.jsonschema()` returns has the shape that the SDK's
+`config_jsonschema` has, so `--about`, Meltano and the SDK's test suite read it alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headwater.errors import ConfigError
+
+TRUE_WORDS = frozenset({"true", "1", "yes", "on"})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a plugin.
+
+    Args:
+        name: Its key in the config file.
+        type: Its JSON type: string, integer, number, boolean, array or object.
+        description: What it does, in plain words.
+        required: The plugin does not start without it.
+        default: The value where config has none.
+        secret: Its value is never written anywhere.
+        enum: The values it may have.
+        format: A JSON Schema format, such as date-time.
+        items: The JSON Schema of an array's items.
+        properties: The JSON Schemas of an object's properties.
+        minimum: The smallest value of a number.
+        title: A label; by default made from the name.
+        group: The settings group of a Meltano plugin that needs this setting.
+    """
+
+    name: str
+    type: str = "string"
+    description: str = ""
+    required: bool = False
+    default: Any = None
+    secret: bool = False
+    enum: Sequence[Any] = ()
+    format: str | None = None
+    items: Mapping[str, Any] | None = None
+    properties: Mapping[str, Any] | None = None
+    minimum: float | None = None
+    title: str | None = None
+
+    def jsonschema(self) -> dict[str, Any]:
+        """Return the setting as a property of a JSON Schema."""
+        schema: dict[str, Any] = {
+            "type": [self.type] if self.required else [self.type, "null"],
+            "title": self.title or self.name.replace("_", " ").capitalize(),
+            "description": self.description,
+        }
+        if self.default is not None:
+            schema["default"] = self.default
+        if self.enum:
+            schema["enum"] = [*self.enum] if self.required else [*self.enum, None]
+        if self.format:
+            schema["format"] = self.format
+        if self.minimum is not None:
+            schema["minimum"] = self.minimum
+        if self.items is not None:
+            schema["items"] = dict(self.items)
+        if self.properties is not None:
+            schema["properties"] = dict(self.properties)
+        if self.secret:
+            schema["secret"] = True
+            schema["writeOnly"] = True
+        return schema
+
+    def from_environment(self, text: str, variable: str) -> Any:
+        """Return the value that an environment variable's text stands for.
+
+        Raises:
+            ConfigError: the text is not of the setting's type.
+        """
+        try:
+            if self.type == "integer":
+                return int(text)
+            if self.type == "number":
+                return float(text)
+            if self.type == "boolean":
+                return text.strip().lower() in TRUE_WORDS
+            if self.type == "array" and not text.lstrip().startswith("["):
+                return [part.strip() for part in text.split(",") if part.strip()]
+            if self.type in ("array", "object"):
+                return json.loads(text)
+        except ValueError as fault:
+            raise ConfigError(
+                f"the environment variable {variable} is not of type {self.type}.",
+                advice=f"Give setting '{self.name}' as {self.type}"
+                + (" in JSON." if self.type in ("array", "object") else "."),
+            ) from fault
+        return text
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a plugin, in the order in which they are shown."""
+
+    items: tuple[Setting, ...] = ()
+    by_name: Mapping[str, Setting] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {setting.name: setting for setting in self.items})
+
+    def __iter__(self) -> Iterator[Setting]:
+        return iter(self.items)
+
+    def __add__(self, other: Settings) -> Settings:
+        """Return these settings and those of `other` that are not among them."""
+        return Settings(self.items + tuple(s for s in other if s.name not in self.by_name))
+
+    def jsonschema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a whole config."""
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {setting.name: setting.jsonschema() for setting in self},
+        }
+        required = [setting.name for setting in self if setting.required]
+        if required:
+            schema["required"] = required
+        return schema
+
+    def from_environment(self, prefix: str) -> dict[str, Any]:
+        """Return the settings that environment variables named `PREFIX` + `NAME` give."""
+        found: dict[str, Any] = {}
+        for setting in self:
+            variable = prefix + setting.name.upper().replace("-", "_")
+            if variable in os.environ:
+                found[setting.name] = setting.from_environment(os.environ[variable], variable)
+        return found
+
+    def with_defaults(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return config with the default of every setting that it does not have."""
+        merged = {s.name: s.default for s in self if s.default is not None}
+        merged.update({name: value for name, value in config.items() if value is not None})
+        return merged
+
+    def validate(self, config: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with config, a sentence each; the values are not in them."""
+        import jsonschema_rs
+
+        validator = jsonschema_rs.validator_for(self.jsonschema(), validate_formats=True)
+        faults = []
+        for error in validator.iter_errors(dict(config)):
+            path = [str(part) for part in error.instance_path]
+            secret = bool(path) and path[0] in self.by_name and self.by_name[path[0]].secret
+            where = "setting '" + ".".join(path) + "'" if path else "config"
+            what = "is not of the declared form" if secret else _explain(error)
+            faults.append(f"{where}: {what}")
+        return faults
+
+    def secrets(self, config: Mapping[str, Any]) -> Iterator[str]:
+        """Yield every text of config that must not be shown."""
+        for setting in self:
+            if setting.secret:
+                yield from _texts(config.get(setting.name))
+
+
+def _explain(error: Any) -> str:
+    return str(error.message)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _texts(part)

@@ -1,0 +1,112 @@
+"""Streams of HTTP APIs: a request, a paginator, and where the records are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from headwater.http import Request, Response
+from headwater.http.client import Skipped, Unchanged
+from headwater.jsonpath import find_list
+from headwater.pagination import Page, Pagination, SinglePage
+from headwater.streams.base import Context, Record, Stream
+from headwater.streams.state import order
+
+
+class RESTStream(Stream):
+    """A stream whose pages are answers to HTTP requests.
+
+    Class attributes:
+        path: The path below the API's URL; `{names}` come from the context.
+        method: The HTTP method.
+        params: Query parameters of every request; `{names}` come from the context.
+        headers: Headers of every request.
+        records: Where in the body the records are, as JSONPath; `` for the body itself.
+        pagination: How the API splits the list into pages.
+        start_param: The parameter that takes the replication value to begin at.
+        newest_first: Records come in descending order of the replication key: the fetch
+            ends at the bookmark.
+        scope: Which of the API's budgets the requests count against.
+    """
+
+    path: ClassVar[str] = ""
+    method: ClassVar[str] = "GET"
+    params: ClassVar[Mapping[str, Any]] = {}
+    headers: ClassVar[Mapping[str, str]] = {}
+    records: ClassVar[str] = ""
+    pagination: ClassVar[Pagination] = SinglePage()
+    start_param: ClassVar[str | None] = None
+    newest_first: ClassVar[bool] = False
+    scope: ClassVar[str] = ""
+
+    @property
+    def api_url(self) -> str:
+        """The URL that `path` is below; the tap's setting `api_url` by default."""
+        return str(self.config["api_url"]).rstrip("/")
+
+    def request(self, context: Context | None, start: Any) -> Request:
+        """Return the request for the first page."""
+        values = context or {}
+        params = {
+            name: value.format(**values) if isinstance(value, str) else value
+            for name, value in self.params.items()
+        }
+        if self.start_param and start is not None:
+            params[self.start_param] = start
+        return Request(
+            self.api_url + self.path.format(**values),
+            method=self.method,
+            params=params,
+            headers=dict(self.headers),
+            scope=self.scope,
+            stream=self.name,
+        )
+
+    def parse(self, response: Response, context: Context | None) -> list[Record]:  # noqa: ARG002
+        """Return the records of an answer."""
+        return find_list(response.json(), self.records)
+
+    def unchanged(self, context: Context | None) -> None:
+        """Learn that the API answered 304: nothing changed since the last fetch."""
+
+    def ended(self, response: Response, context: Context | None, pages: int) -> None:
+        """Learn that the fetch is complete."""
+
+    def pages(self, context: Context | None, start: Any) -> Iterator[list[Record]]:
+        """Yield the records of each page, until the API says that it was the last."""
+        paginator = self.pagination.paginator()
+        request: Request | None = paginator.first(self.request(context, start))
+        count = 0
+        while request is not None:
+            answer = self.tap.client.send(request)
+            if isinstance(answer, Skipped):
+                self._report_skip(request, answer.reason)
+                return
+            if isinstance(answer, Unchanged):
+                self.unchanged(context)
+                return
+            records = self.parse(answer, context)
+            count += 1
+            # asked before the page is handed on, so that a stuck paginator emits nothing twice
+            following = paginator.next(request, Page(answer, records))
+            yield records
+            if self._reached(records, start):
+                return
+            if following is None:
+                self.ended(answer, context, count)
+            request = following
+        if self.report is not None and paginator.reported is not None:
+            self.report.reported = (self.report.reported or 0) + paginator.reported
+
+    def _reached(self, records: list[Record], start: Any) -> bool:
+        """Whether a newest-first list has come down to what an earlier run has seen."""
+        key = self.bookmark_key
+        if not (self.newest_first and key and records and start is not None):
+            return False
+        oldest = records[-1].get(key)
+        return oldest is not None and order(oldest) < order(start)
+
+    def _report_skip(self, request: Request, reason: str) -> None:
+        self.logger.warning("stream '%s': nothing to fetch at %s: %s", self.name, request, reason)
+        if self.report is not None:
+            self.report.skip(str(request), reason)
