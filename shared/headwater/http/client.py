@@ -170,7 +170,10 @@ class Client:
                 refreshed = True
                 continue
             if verdict.counts:
-                seconds = self.retry.wait(attempt, waited, verdict.after)
+                asked = verdict.after
+                if asked is not None and verdict.doubles:
+                    asked *= 2 ** (attempt - 1)
+                seconds = self.retry.wait(attempt, waited, asked)
                 attempt += 1
                 waited += seconds or 0.0
             else:

@@ -38,12 +38,14 @@ class Retry:
         pause_all: The whole budget is closed until then, not only this request.
         counts: Whether it uses up one of the policy's tries (a limit that opens at a
             known time does not).
+        doubles: Whether `after` doubles with every try.
     """
 
     reason: str
     after: float | None = None
     pause_all: bool = False
     counts: bool = True
+    doubles: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class ErrorTable:
             return NotModified()
         if status < 300:
             return Ok()
+        if status in response.request.tolerated:
+            return Skip(f"{status} {_message(response)}")
         if status == 401:
             return RefreshCredentials(_describe(response))
         if status in TRANSIENT_STATUSES or status >= 500:
@@ -169,6 +173,16 @@ def retry_after(response: Response, now: datetime) -> float | None:
 
 def _describe(response: Response) -> str:
     return f"{response.request} answered {response.status}: {response.excerpt()}"
+
+
+def _message(response: Response) -> str:
+    """Return what the body says in one line: its `message`, or how it begins."""
+    try:
+        body = response.json()
+    except HeadwaterError:
+        body = None
+    text = body.get("message") if isinstance(body, dict) else None
+    return str(text or response.excerpt()[:80] or response.raw.reason)
 
 
 def _certificate_refused(fault: BaseException) -> bool:

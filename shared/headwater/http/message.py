@@ -29,6 +29,7 @@ class Request:
         data: A body to send as a form (a mapping) or as it is (bytes).
         scope: Which budget it counts against, where the API has several.
         stream: The stream that asks, for errors and logs.
+        tolerated: Statuses that mean "nothing here" for this request, and end nothing.
     """
 
     url: str
@@ -39,6 +40,7 @@ class Request:
     data: Any = None
     scope: str = ""
     stream: str | None = None
+    tolerated: frozenset[int] = frozenset()
 
     def with_params(self, **params: Any) -> Request:
         """Return the same request with these parameters added or replaced."""

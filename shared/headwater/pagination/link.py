@@ -16,12 +16,10 @@ class LinkHeader(Pagination):
     Args:
         size: The parameter that sets how many records a page has, and how many to ask for.
         total: Where in the body the number of all records is, if it is there.
-        cap: The API lists no more than so many records, whatever their number.
     """
 
     size: tuple[str, int] | None = None
     total: str | None = None
-    cap: int | None = None
 
     def paginator(self) -> Paginator:
         """Return a paginator for one fetch."""
@@ -41,7 +39,6 @@ class _LinkPaginator(Paginator):
         if self._pagination.total:
             reported = find(page.response.json(), self._pagination.total)
             if isinstance(reported, int):
-                cap = self._pagination.cap
-                self.reported = reported if cap is None else min(reported, cap)
+                self.reported = reported
         url = page.response.links.get("next")
         return request.at(self.same_host(request, url)) if url else None

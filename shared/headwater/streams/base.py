@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from headwater.http.client import Client
@@ -22,6 +23,7 @@ from headwater.streams.shape import Shaper
 
 if TYPE_CHECKING:
     from headwater.streams.report import StreamReport
+    from headwater.streams.state import State
 
 Record = dict[str, Any]
 Context = dict[str, Any]
@@ -67,6 +69,7 @@ class Stream:
         self.children: list[Stream] = []
         self.record_limit: int | None = None
         self.report: StreamReport | None = None
+        self.state: State | None = None
         self._metadata: Metadata | None = None
         self._forced_selection: bool | None = None
         self._keys: tuple[str, ...] | None = None
@@ -98,6 +101,10 @@ class Stream:
     def contexts(self) -> list[Context] | None:
         """Return the partitions of a stream without a parent; None: it has none."""
         return None
+
+    def memory(self, context: Context | None) -> dict[str, Any]:  # noqa: ARG002
+        """Return what to keep in the bookmark of a context whose fetch is complete."""
+        return {}
 
     def state_context(self, context: Context | None) -> Context | None:
         """Return the part of a context that bookmarks are kept by; None: one for the stream."""
@@ -186,6 +193,11 @@ class Stream:
     def selected_schema(self) -> dict[str, Any]:
         """The schema of what is selected: what SCHEMA messages carry."""
         return selected_schema(self.schema, self.selection)
+
+    @property
+    def stream_maps(self) -> list[SimpleNamespace]:
+        """What `singer_sdk.testing` reads the selected schema from."""
+        return [SimpleNamespace(transformed_schema=self.selected_schema)]
 
     def shaper(self) -> Shaper:
         """Return what gives records the shape of the schema and the selection."""

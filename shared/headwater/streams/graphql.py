@@ -34,6 +34,14 @@ class GraphQLStream(RESTStream):
         }
         return replace(request, json={"query": self.query, "variables": variables})
 
+    def smaller(self, request: Request) -> Request | None:
+        """Return the same query for half as many nodes: a slow query times out as a whole."""
+        size = request.json["variables"].get("first", 1)
+        if size <= 1:
+            return None
+        variables = {**request.json["variables"], "first": size // 2}
+        return replace(request, json={**request.json, "variables": variables})
+
     def parse(self, response: Response, context: Context | None) -> list[Record]:
         """Return the nodes of an answer; a deleted node is null and left out."""
         return [node for node in super().parse(response, context) if node is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from headwater.errors import TransientError
 from headwater.http import Request, Response
 from headwater.http.client import Skipped, Unchanged
 from headwater.jsonpath import find_list
@@ -27,6 +28,7 @@ class RESTStream(Stream):
         newest_first: Records come in descending order of the replication key: the fetch
             ends at the bookmark.
         scope: Which of the API's budgets the requests count against.
+        tolerated: Statuses that mean "nothing here" for one context, and end nothing.
     """
 
     path: ClassVar[str] = ""
@@ -38,6 +40,7 @@ class RESTStream(Stream):
     start_param: ClassVar[str | None] = None
     newest_first: ClassVar[bool] = False
     scope: ClassVar[str] = ""
+    tolerated: ClassVar[frozenset[int]] = frozenset()
 
     @property
     def api_url(self) -> str:
@@ -60,45 +63,67 @@ class RESTStream(Stream):
             headers=dict(self.headers),
             scope=self.scope,
             stream=self.name,
+            tolerated=self.tolerated,
         )
 
     def parse(self, response: Response, context: Context | None) -> list[Record]:  # noqa: ARG002
         """Return the records of an answer."""
         return find_list(response.json(), self.records)
 
-    def unchanged(self, context: Context | None) -> None:
-        """Learn that the API answered 304: nothing changed since the last fetch."""
+    def ended(self, first: Response, context: Context | None, pages: int) -> None:
+        """Learn that the fetch is complete: its first answer, and how many there were."""
 
-    def ended(self, response: Response, context: Context | None, pages: int) -> None:
-        """Learn that the fetch is complete."""
+    def smaller(self, request: Request) -> Request | None:  # noqa: ARG002
+        """Return a request for less, after the API timed out on this one; None: it cannot be."""
+        return None
 
     def pages(self, context: Context | None, start: Any) -> Iterator[list[Record]]:
         """Yield the records of each page, until the API says that it was the last."""
         paginator = self.pagination.paginator()
         request: Request | None = paginator.first(self.request(context, start))
+        first: Response | None = None
         count = 0
         while request is not None:
-            answer = self.tap.client.send(request)
+            answer = self._send(request)
             if isinstance(answer, Skipped):
                 self._report_skip(request, answer.reason)
                 return
             if isinstance(answer, Unchanged):
-                self.unchanged(context)
                 return
             records = self.parse(answer, context)
+            first = first or answer
             count += 1
             # asked before the page is handed on, so that a stuck paginator emits nothing twice
             following = paginator.next(request, Page(answer, records))
-            yield records
-            if self._reached(records, start):
-                return
+            yield self.wanted(records, start)
+            if self.reached(records, start):
+                following, paginator.reported = None, None
             if following is None:
-                self.ended(answer, context, count)
+                self.ended(first, context, count)
             request = following
         if self.report is not None and paginator.reported is not None:
             self.report.reported = (self.report.reported or 0) + paginator.reported
 
-    def _reached(self, records: list[Record], start: Any) -> bool:
+    def _send(self, request: Request) -> Response | Skipped | Unchanged:
+        while True:
+            try:
+                return self.tap.client.send(request)
+            except TransientError:
+                less = self.smaller(request)
+                if less is None:
+                    raise
+                self.logger.warning("stream '%s': asking for smaller pages", self.name)
+                request = less
+
+    def wanted(self, records: list[Record], start: Any) -> list[Record]:
+        """Return the records that an incremental fetch is about."""
+        key = self.bookmark_key
+        if not (self.newest_first and key and start is not None):
+            return records
+        since = order(start)
+        return [r for r in records if r.get(key) is None or order(r[key]) >= since]
+
+    def reached(self, records: list[Record], start: Any) -> bool:
         """Whether a newest-first list has come down to what an earlier run has seen."""
         key = self.bookmark_key
         if not (self.newest_first and key and records and start is not None):

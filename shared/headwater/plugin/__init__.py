@@ -1,0 +1,1 @@
+"""What taps and targets have in common: settings, `--about`, exit codes, stream maps."""

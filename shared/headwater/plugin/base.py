@@ -1,0 +1,162 @@
+"""The base of every tap and target: config in, exit code out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from headwater.errors import ConfigError
+from headwater.plugin.about import FORMATS, AboutInfo, python_versions, version_of
+from headwater.secrets.redaction import REDACTOR
+from headwater.settings import Setting, Settings
+
+STREAM_MAP_SETTINGS = Settings(
+    (
+        Setting(
+            "stream_maps",
+            "object",
+            "Stream maps: rename, filter and compute streams and properties, as "
+            "https://sdk.meltano.com/en/latest/stream_maps.html describes.",
+        ),
+        Setting("stream_map_config", "object", "Values for use in the expressions of stream maps."),
+        Setting("faker_config", "object", "Seed and locale of `fake` in stream maps."),
+        Setting("flattening_enabled", "boolean", "Turn nested properties into columns."),
+        Setting("flattening_max_depth", "integer", "How many levels to flatten."),
+        Setting("flattening_max_key_length", "integer", "The longest name of a flattened property."),
+        Setting("flattening_separator", "string", "What joins the names of the levels."),
+    )
+)
+MAPPING_TRIGGERS = ("stream_maps", "flattening_enabled")
+
+
+class Plugin:
+    """A tap or a target.
+
+    Class attributes:
+        name: The executable's name, such as `tap-github`.
+        package_name: The distribution's name.
+        own_settings: The settings of this plugin.
+        builtin_settings: Those that every plugin of its kind has.
+        capabilities: Singer capabilities by their names.
+
+    Args:
+        config: The settings, as one mapping.
+        parse_env_config: Whether environment variables `<NAME>_<SETTING>` count too.
+        validate_config: Whether a faulty config is an error.
+
+    Raises:
+        ConfigError: the config does not fit the settings.
+    """
+
+    name: ClassVar[str]
+    package_name: ClassVar[str]
+    own_settings: ClassVar[Settings]
+    builtin_settings: ClassVar[Settings] = STREAM_MAP_SETTINGS
+    capabilities: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, Any] | str | Path | list[str | Path] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+    ):
+        settings = self.settings()
+        given = _read_config(config)
+        if parse_env_config:
+            given |= settings.from_environment(self.env_var_prefix())
+        REDACTOR.add(*settings.secrets(given))
+        self._config = settings.with_defaults(given)
+        if validate_config:
+            self._validate(settings)
+
+    def _validate(self, settings: Settings) -> None:
+        faults = settings.validate(self._config) + self.check_config(self._config)
+        if faults:
+            raise ConfigError("; ".join(faults) + ".", advice=f"See {self.name} --about.")
+
+    @classmethod
+    def settings(cls) -> Settings:
+        """Return all settings: the plugin's own, then the built-in ones."""
+        return cls.own_settings + cls.builtin_settings
+
+    @classmethod
+    def env_var_prefix(cls) -> str:
+        """Return what the names of the plugin's environment variables begin with."""
+        return cls.name.upper().replace("-", "_") + "_"
+
+    def check_config(self, config: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Return what is wrong with config beyond what its JSON Schema says."""
+        return []
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The settings, with defaults."""
+        return MappingProxyType(self._config)
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The plugin's logger."""
+        return logging.getLogger(self.name)
+
+    @property
+    def maps_streams(self) -> bool:
+        """Whether stream maps or flattening are on: then records take the SDK's general path."""
+        return any(self._config.get(name) for name in MAPPING_TRIGGERS)
+
+    @classmethod
+    def about(cls) -> AboutInfo:
+        """Return what `--about` shows."""
+        return AboutInfo(
+            name=cls.name,
+            description=(cls.__doc__ or "").strip().splitlines()[0],
+            version=version_of(cls.package_name),
+            sdk_version=version_of("singer-sdk"),
+            supported_python_versions=python_versions(cls.package_name),
+            capabilities=cls.capabilities,
+            settings=cls.settings().jsonschema(),
+            env_var_prefix=cls.env_var_prefix(),
+        )
+
+    @classmethod
+    def print_about(cls, output_format: str | None = None) -> None:
+        """Print what the plugin is, as text, JSON or Markdown."""
+        print(FORMATS[output_format or "text"](cls.about()))  # noqa: T201  the answer itself
+
+    @classmethod
+    def print_version(cls, print_fn: Callable[[Any], None] = print) -> None:
+        """Print the plugin's version and the SDK's."""
+        info = cls.about()
+        print_fn(f"{cls.name} v{info.version}, Meltano SDK v{info.sdk_version}")
+
+
+def _read_config(config: Any) -> dict[str, Any]:
+    if config is None:
+        return {}
+    if isinstance(config, Mapping):
+        return dict(config)
+    merged: dict[str, Any] = {}
+    for path in config if isinstance(config, list) else [config]:
+        merged |= read_json_file(path, "config")
+    return merged
+
+
+def read_json_file(path: str | Path, what: str) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        ConfigError: there is no such file, or it holds something else.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise ConfigError(f"cannot read the {what} file '{path}': {fault.strerror}.") from fault
+    except ValueError as fault:
+        raise ConfigError(f"the {what} file '{path}' is not JSON: {fault}.") from fault
+    if not isinstance(value, dict):
+        raise ConfigError(f"the {what} file '{path}' does not hold a JSON object.")
+    return value

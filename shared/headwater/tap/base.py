@@ -1,0 +1,245 @@
+"""The base of every tap: its streams, its catalog, its command line.
+
+It offers what `singer_sdk.Tap` offers to users and to `singer_sdk.testing` (the same
+constructor, `streams`, `catalog_dict`, `run_discovery`, `run_connection_test`, `sync_all`)
+without importing the SDK, whose import takes longer than most syncs; stream maps and
+flattening are the SDK's own code, loaded when they are turned on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, NoReturn
+
+from headwater.errors import ConfigError
+from headwater.http import Client
+from headwater.messages import MessageWriter, claim_stdout
+from headwater.plugin import command
+from headwater.plugin.base import Plugin, read_json_file
+from headwater.streams.base import Stream
+from headwater.streams.catalog import read_catalog
+from headwater.streams.state import State
+from headwater.tap.progress import Progress
+from headwater.tap.sync import LEDGER_KEY, Sync
+
+STATE_REQUIRES = "bookmarks"
+
+
+class Tap(Plugin):
+    """A tap.
+
+    Class attributes:
+        stream_types: The streams it has.
+
+    Args:
+        config: The settings, as one mapping.
+        catalog: A Singer catalog: selection, schemas, keys.
+        state: The state of the last run.
+        parse_env_config: Whether environment variables `<NAME>_<SETTING>` count too.
+        validate_config: Whether a faulty config is an error.
+        output: Where messages go; standard output by default.
+
+    Raises:
+        ConfigError: config, catalog or state is faulty.
+    """
+
+    stream_types: ClassVar[Sequence[type[Stream]]] = ()
+    capabilities: ClassVar[tuple[str, ...]] = (
+        "catalog",
+        "state",
+        "discover",
+        "about",
+        "stream-maps",
+        "schema-flattening",
+        "structured-logging",
+    )
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, Any] | str | Path | list[str | Path] | None = None,
+        catalog: Mapping[str, Any] | str | Path | None = None,
+        state: Mapping[str, Any] | str | Path | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        output: BinaryIO | None = None,
+    ):
+        super().__init__(
+            config=config, parse_env_config=parse_env_config, validate_config=validate_config
+        )
+        self._writer = MessageWriter(output)
+        if isinstance(catalog, (str, Path)):
+            catalog = read_json_file(catalog, "catalog")
+        self._catalog = read_catalog(catalog) if catalog else None
+        if isinstance(state, (str, Path)):
+            state = read_json_file(state, "state")
+        self.state = _checked_state(state)
+
+    # --- what a tap says --------------------------------------------------------------
+
+    def make_client(self) -> Client:
+        """Return what sends the tap's requests."""
+        raise NotImplementedError
+
+    def discover_streams(self) -> Iterable[Stream]:
+        """Return the streams that the tap offers."""
+        return [stream_type(self) for stream_type in self.stream_types]
+
+    # --- streams ----------------------------------------------------------------------
+
+    @cached_property
+    def client(self) -> Client:
+        """What sends the tap's requests."""
+        return self.make_client()
+
+    @cached_property
+    def streams(self) -> dict[str, Stream]:
+        """The tap's streams by name, the catalog applied, children known to their parents."""
+        streams = {stream.name: stream for stream in self.discover_streams()}
+        by_type = {type(stream): stream for stream in streams.values()}
+        for stream in streams.values():
+            if stream.parent is not None and stream.parent in by_type:
+                by_type[stream.parent].children.append(stream)
+            if self._catalog is not None:
+                entry = self._catalog.get(stream.name)
+                if entry is None:
+                    stream.selected = False
+                else:
+                    stream.apply_catalog(entry)
+        return streams
+
+    @property
+    def catalog_dict(self) -> dict[str, Any]:
+        """The tap's catalog."""
+        ordered = sorted(self.streams.values(), key=lambda stream: stream.name)
+        return {"streams": [stream.catalog_entry() for stream in ordered]}
+
+    @property
+    def catalog_json_text(self) -> str:
+        """The tap's catalog as JSON."""
+        return json.dumps(self.catalog_dict, indent=2)
+
+    # --- runs -------------------------------------------------------------------------
+
+    def run_discovery(self) -> str:
+        """Write the catalog to standard output, and return it."""
+        text = self.catalog_json_text
+        print(text)  # noqa: T201  the answer itself
+        return text
+
+    def run_connection_test(self) -> bool:
+        """Fetch one record of every stream."""
+        return self.run_sync_dry_run(dry_run_record_limit=1)
+
+    def run_sync_dry_run(
+        self, dry_run_record_limit: int | None = 1, streams: Iterable[Stream] | None = None
+    ) -> bool:
+        """Sync every stream, or those given, up to a number of records each."""
+        chosen = list(self.streams.values() if streams is None else streams)
+        for stream in chosen:
+            stream.record_limit = dry_run_record_limit
+            stream.selected = True
+        self.sync_all()
+        return True
+
+    def write_schemas(self) -> None:
+        """Write a SCHEMA for every stream."""
+        for stream in self.streams.values():
+            self._writer.write_schema(stream.name, stream.schema, stream.key_properties)
+        self._writer.flush()
+
+    def sync_all(self) -> Sync:
+        """Sync the selected streams, and return what was done."""
+        mapper = None
+        if self.maps_streams:
+            from headwater.plugin.mapping import StreamMapper
+
+            mapper = StreamMapper(self.config)
+        sync = Sync(
+            self.streams,
+            state=State(self.state),
+            writer=self._writer,
+            mapper=mapper,
+            start_date=self.config.get("start_date"),
+            concurrency=int(self.config.get("concurrency") or 1),
+        )
+        with Progress(sync, self.client.counts):
+            try:
+                sync.run()
+            except command.Terminated:
+                sync.write_state()
+                raise
+            finally:
+                self._writer.close()
+        return sync
+
+    # --- the command line -------------------------------------------------------------
+
+    @classmethod
+    def cli(cls, args: Sequence[str] | None = None) -> NoReturn:
+        """Run the tap as a command."""
+        parser = command.parser_for(cls, "Execute the Singer tap.")
+        parser.add_argument("--discover", action="store_true", help="Run the tap in discovery mode.")
+        parser.add_argument(
+            "--test",
+            nargs="?",
+            const="all",
+            choices=("all", "schema"),
+            help="Use --test to sync a single record for each stream. "
+            "Use --test=schema to test schema output without syncing records.",
+        )
+        parser.add_argument(
+            "--catalog", "--properties", metavar="FILE", help="Use a Singer catalog file with the tap."
+        )
+        parser.add_argument(
+            "--state", metavar="FILE", help="Use a bookmarks file for incremental replication."
+        )
+        parser.add_argument(
+            "--summary", metavar="FILE", help="Write what each stream did to this file, as JSON."
+        )
+        arguments = parser.parse_args(args)
+        command.run(cls, arguments, lambda: cls._work(arguments))
+
+    @classmethod
+    def _work(cls, arguments: argparse.Namespace) -> None:
+        output = claim_stdout()
+        given = command.config_from(arguments)
+        if arguments.discover:
+            tap = cls(**given, validate_config=False)
+            output.write(tap.catalog_json_text.encode() + b"\n")
+            return
+        tap = cls(**given, catalog=arguments.catalog, state=arguments.state, output=output)
+        if arguments.test == "schema":
+            tap.write_schemas()
+        elif arguments.test:
+            tap.run_connection_test()
+        else:
+            sync = tap.sync_all()
+            if arguments.summary:
+                summary = {name: report.as_dict() for name, report in sync.reports.items()}
+                counts = vars(tap.client.counts)
+                Path(arguments.summary).write_text(
+                    json.dumps({"streams": summary, "http": counts}, indent=2), encoding="utf-8"
+                )
+
+
+def _checked_state(state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the state of the last run without its ledger.
+
+    Raises:
+        ConfigError: it is not a state.
+    """
+    value = dict(state or {})
+    # a whole STATE message, as some runners keep it
+    if value.get("type") == "STATE" and isinstance(value.get("value"), dict):
+        value = dict(value["value"])
+    value.pop(LEDGER_KEY, None)
+    if not isinstance(value.get(STATE_REQUIRES, {}), dict):
+        raise ConfigError("the state's 'bookmarks' is not an object.")
+    return value
+
+

@@ -1,0 +1,1 @@
+"""What tests of taps and targets stand on: servers, faults, checks (a pytest plugin)."""
