@@ -120,17 +120,17 @@ class ErrorTable:
         if status in response.request.tolerated:
             return Skip(f"{status} {_message(response)}")
         if status == 401:
-            return RefreshCredentials(_describe(response))
+            return RefreshCredentials(describe(response))
         if status in TRANSIENT_STATUSES or status >= 500:
             return Retry(
-                _describe(response), after=retry_after(response, now), pause_all=status == 429
+                describe(response), after=retry_after(response, now), pause_all=status == 429
             )
-        return GiveUp(PermanentError(_describe(response), stream=response.request.stream))
+        return GiveUp(PermanentError(describe(response), stream=response.request.stream))
 
     def refused(self, response: Response) -> AuthError:
         """Return the error for credentials that were refused for good."""
         return AuthError(
-            _describe(response), stream=response.request.stream, advice=self.login_advice
+            describe(response), stream=response.request.stream, advice=self.login_advice
         )
 
 
@@ -171,7 +171,8 @@ def retry_after(response: Response, now: datetime) -> float | None:
         return None
 
 
-def _describe(response: Response) -> str:
+def describe(response: Response) -> str:
+    """Return what was asked and what was answered, for an error."""
     return f"{response.request} answered {response.status}: {response.excerpt()}"
 
 

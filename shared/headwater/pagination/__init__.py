@@ -4,6 +4,7 @@ from headwater.pagination.base import Page, Pagination, Paginator, SinglePage
 from headwater.pagination.body import CursorInBody, GraphQLConnection, NextURL
 from headwater.pagination.counted import Offset, PageNumber
 from headwater.pagination.link import LinkHeader
+from headwater.pagination.since import SortedSince
 
 __all__ = [
     "CursorInBody",
@@ -16,4 +17,5 @@ __all__ = [
     "Pagination",
     "Paginator",
     "SinglePage",
+    "SortedSince",
 ]

@@ -44,6 +44,10 @@ class Paginator:
         """Return the request for the first page."""
         return request
 
+    def fresh(self, records: list[Any]) -> list[Any]:
+        """Return the records of a page that have not come with an earlier one."""
+        return records
+
     def next(self, request: Request, page: Page) -> Request | None:
         """Return the request for the page after this one; None: the API says it was the last.
 

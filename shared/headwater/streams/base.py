@@ -184,6 +184,17 @@ class Stream:
         """Whether this stream or one below it is selected."""
         return self.selected or any(child.is_wanted for child in self.children)
 
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no stream below this one is wanted."""
+        return not any(child.is_wanted for child in self.children)
+
+    @property
+    def wanted_names(self) -> list[str]:
+        """The selected streams among this one and those below it."""
+        below = [name for child in self.children for name in child.wanted_names]
+        return sorted({*below, *([self.name] if self.selected else [])})
+
     @cached_property
     def selection(self) -> Selection:
         """Which properties are selected."""

@@ -10,7 +10,8 @@ from headwater.http import Request, Response
 from headwater.http.client import Skipped, Unchanged
 from headwater.jsonpath import find_list
 from headwater.pagination import Page, Pagination, SinglePage
-from headwater.streams.base import Context, Record, Stream
+from headwater.streams.base import Context, Record, Stream, StreamHost
+from headwater.streams.conditional import EntityTags
 from headwater.streams.state import order
 
 
@@ -28,6 +29,8 @@ class RESTStream(Stream):
         newest_first: Records come in descending order of the replication key: the fetch
             ends at the bookmark.
         scope: Which of the API's budgets the requests count against.
+        is_conditional: The first page is asked for with the ETag of the last run; where it is
+            unchanged (304), nothing is emitted.
         tolerated: Statuses that mean "nothing here" for one context, and end nothing.
     """
 
@@ -40,7 +43,12 @@ class RESTStream(Stream):
     start_param: ClassVar[str | None] = None
     newest_first: ClassVar[bool] = False
     scope: ClassVar[str] = ""
+    is_conditional: bool = False
     tolerated: ClassVar[frozenset[int]] = frozenset()
+
+    def __init__(self, tap: StreamHost):
+        super().__init__(tap)
+        self._etags: dict[int, dict[str, Any]] = {}
 
     @property
     def api_url(self) -> str:
@@ -70,8 +78,13 @@ class RESTStream(Stream):
         """Return the records of an answer."""
         return find_list(response.json(), self.records)
 
-    def ended(self, first: Response, context: Context | None, pages: int) -> None:
-        """Learn that the fetch is complete: its first answer, and how many there were."""
+    def pagination_for(self, context: Context | None) -> Pagination:  # noqa: ARG002
+        """Return how the list of a context is split into pages."""
+        return self.pagination
+
+    def memory(self, context: Context | None) -> dict[str, Any]:
+        """Return the ETag of the list, where the next run may rely on it."""
+        return self._etags.pop(id(context), {})
 
     def smaller(self, request: Request) -> Request | None:  # noqa: ARG002
         """Return a request for less, after the API timed out on this one; None: it cannot be."""
@@ -79,27 +92,26 @@ class RESTStream(Stream):
 
     def pages(self, context: Context | None, start: Any) -> Iterator[list[Record]]:
         """Yield the records of each page, until the API says that it was the last."""
-        paginator = self.pagination.paginator()
-        request: Request | None = paginator.first(self.request(context, start))
-        first: Response | None = None
-        count = 0
+        paginator = self.pagination_for(context).paginator()
+        first: Request | None = paginator.first(self.request(context, start))
+        request = first
+        etags = EntityTags(self, context) if self.is_conditional and self.is_leaf else None
         while request is not None:
-            answer = self._send(request)
+            answer = self._send(etags.condition(request) if etags and request is first else request)
             if isinstance(answer, Skipped):
                 self._report_skip(request, answer.reason)
                 return
             if isinstance(answer, Unchanged):
                 return
             records = self.parse(answer, context)
-            first = first or answer
-            count += 1
+            fresh = paginator.fresh(records)
             # asked before the page is handed on, so that a stuck paginator emits nothing twice
             following = paginator.next(request, Page(answer, records))
-            yield self.wanted(records, start)
+            yield self.wanted(fresh, start)
             if self.reached(records, start):
                 following, paginator.reported = None, None
-            if following is None:
-                self.ended(first, context, count)
+            if etags and request is first and (following is None or self.newest_first):
+                self._etags[id(context)] = etags.remember(first, answer, len(records))
             request = following
         if self.report is not None and paginator.reported is not None:
             self.report.reported = (self.report.reported or 0) + paginator.reported

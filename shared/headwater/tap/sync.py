@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 STATE_RECORDS = 10_000
 STATE_SECONDS = 60.0
 LEDGER_KEY = "headwater"
+SERVED = "streams"  # in a parent's bookmark: the streams that have seen what is before it
 
 
 class LimitReached(Exception):  # noqa: N818  a way out, not an error
@@ -70,7 +71,8 @@ class Sync:
         """Sync every stream that is wanted, and end with a STATE whatever was found."""
         for stream in self.streams.values():
             if stream.parent is None and stream.is_wanted:
-                contexts: list[Context | None] = list(stream.contexts() or [None])
+                given = stream.contexts()
+                contexts: list[Context | None] = [None] if given is None else list(given)
                 self._sync_contexts(stream, contexts, concurrency=1)
         for stream in self.streams.values():
             report = self.reports[stream.name]
@@ -215,7 +217,9 @@ class Sync:
             return None, None
         bookmark = self.state.peek(stream.name, stream.state_context(context))
         value = bookmark.get("replication_key_value") if bookmark.get("replication_key") == key else None
-        if value is None:
+        # a stream below that was not selected then has not seen what lies before the bookmark
+        known = bookmark.get(SERVED, [stream.name])
+        if value is None or not {*stream.wanted_names} <= {*known}:
             return None, self._start_date
         start = look_back(value, stream.lookback)
         if self._start_date is not None and order(start) < order(self._start_date):
@@ -239,6 +243,8 @@ class Sync:
         bookmark = self.state.bookmark(stream.name, place)
         bookmark["replication_key"] = watermark.key
         bookmark["replication_key_value"] = value
+        if stream.children:
+            bookmark[SERVED] = stream.wanted_names
 
     def _write_state_if_due(self) -> None:
         overdue = time.monotonic() - self._state_at >= STATE_SECONDS
