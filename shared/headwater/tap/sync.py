@@ -61,6 +61,7 @@ class Sync:
         self._start_date = start_date
         self._concurrency = concurrency
         self._shapers: dict[str, Shaper] = {}
+        self.written: dict[str, int] = {}
         self._since_state = 0
         self._state_at = time.monotonic()
         for stream in streams.values():
@@ -89,14 +90,22 @@ class Sync:
     def write_state(self) -> None:
         """Write a STATE for everything written so far."""
         ledger = {
-            name: {"records": report.emitted, "complete": report.complete}
-            for name, report in self.reports.items()
-            if self.streams[name].selected
+            name: {"records": count, "complete": self._is_complete(name)}
+            for name, count in self.written.items()
         }
         value = {**self.state.value, LEDGER_KEY: {"ledger": ledger}}
         self._writer.write_state(value)
         self._since_state = 0
         self._state_at = time.monotonic()
+
+    def _is_complete(self, name: str) -> bool:
+        # a mapped stream under another name is as complete as the whole run
+        if name in self.reports:
+            return self.reports[name].complete
+        return all(r.complete for n, r in self.reports.items() if self.streams[n].selected)
+
+    def _count(self, name: str, count: int) -> None:
+        self.written[name] = self.written.get(name, 0) + count
 
     # --- one stream -------------------------------------------------------------------
 
@@ -162,9 +171,11 @@ class Sync:
             # the SDK's maps see records as the SDK shapes them, nested parts copied
             for alias, mapped in self._mapper.transform(stream.name, [shaper(dict(r)) for r in kept]):
                 self._writer.write_records(alias, mapped, time_extracted=extracted)
+                self._count(alias, len(mapped))
         else:
             shaped = [shaper(dict(r)) for r in kept] if stream.children else list(map(shaper, kept))
             self._writer.write_records(stream.name, shaped, time_extracted=extracted)
+            self._count(stream.name, len(shaped))
         report.emitted += len(kept)
         self._since_state += len(kept)
         return kept
@@ -204,8 +215,10 @@ class Sync:
         if self._mapper:
             self._mapper.register(stream.name, schema, keys)
             for alias, mapped, mapped_keys in self._mapper.outputs(stream.name):
+                self._count(alias, 0)
                 self._writer.write_schema(alias, mapped, mapped_keys, bookmark)
         else:
+            self._count(stream.name, 0)
             self._writer.write_schema(stream.name, schema, keys, bookmark)
 
     # --- bookmarks --------------------------------------------------------------------
