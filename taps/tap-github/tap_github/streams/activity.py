@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headwater.pagination import SinglePage
+from headwater.streams.base import Context, Record
 
 from tap_github.streams.base import NOT_ALLOWED
 from tap_github.streams.repositories import RepositoryList
@@ -16,6 +17,10 @@ class Events(RepositoryList):
     path = "/repos/{org}/{repo}/events"
     replication_key = "created_at"
     newest_first = True
+
+    def post_process(self, record: Record, context: Context | None) -> Record:
+        """Put the names of owner and repository where the API has objects of the same name."""
+        return {**record, **(context or {})}
 
 
 class Deployments(RepositoryList):
