@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -62,15 +61,3 @@ class Command:
 @pytest.fixture
 def command(tmp_path):
     return Command(tmp_path)
-
-
-def messages(output):
-    return [json.loads(line) for line in output.splitlines()]
-
-
-def records(output):
-    return Counter(m["stream"] for m in messages(output) if m["type"] == "RECORD")
-
-
-def last_state(output):
-    return [m["value"] for m in messages(output) if m["type"] == "STATE"][-1]

@@ -5,7 +5,7 @@ import json
 import duckdb
 import psycopg
 import pytest
-from conftest import last_state, messages, records
+from headwater.testing.output import last_state, messages, records
 from headwater.testing.server import RESET, TRUNCATE, Answer
 
 CHANGED = "2030-01-01T00:00:00Z"

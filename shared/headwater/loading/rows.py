@@ -5,6 +5,7 @@ A null is an empty field, an empty text is `""`; timestamps and JSON go as text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from headwater.messages.json import encode
 from headwater.schema.kinds import Kind
 
 Cell = Callable[[Any], str]
+# an escaped NUL, and not an escaped backslash before the text "u0000"
+NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def _text(value: Any) -> str:
@@ -29,7 +32,12 @@ def _plain(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return "" if value is None else '"' + encode(value).decode().replace('"', '""') + '"'
+    if value is None:
+        return ""
+    text = encode(value).decode()
+    if "\\u0000" in text:
+        text = NUL_ESCAPE.sub("\\1\ufffd", text)
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _number(value: Any) -> str:
@@ -78,8 +86,6 @@ def to_csv(columns: Sequence[Column], records: Iterable[dict[str, Any]]) -> byte
     )
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    if "\\u0000" in text:
-        text = text.replace("\\u0000", "\ufffd")
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:

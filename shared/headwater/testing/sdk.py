@@ -12,6 +12,8 @@ def for_sdk(target: type[Target]) -> type[Target]:
     """Return the target with its errors as the SDK's."""
 
     class ForSDK(target):  # type: ignore[misc, valid-type]
+        __doc__ = target.__doc__
+
         def process_lines(self, file_input: Any) -> None:
             from singer_sdk.exceptions import (
                 InvalidRecord,

@@ -128,6 +128,8 @@ class GitHubAPI:
             return self._page(asked, repository.reviews.get(int(match[1]), []))
         if match := re.fullmatch(r"actions/runs/(\d+)/jobs", rest):
             return self._page(asked, repository.jobs.get(int(match[1]), []), "jobs")
+        if match := re.fullmatch(r"compare/([0-9a-f]+)\.\.\.HEAD", rest):
+            return self._compare(asked, repository.lists["commits"], match[1])
         if rest not in repository.lists:
             return _error(404, "Not Found")
         items = repository.lists[rest]
@@ -140,6 +142,13 @@ class GitHubAPI:
         if rest == "stargazers" and "star+json" not in asked.headers.get("accept", ""):
             items = [item["user"] for item in items]
         return self._page(asked, self._filtered(asked, rest, items), ENVELOPES.get(rest))
+
+    def _compare(self, asked: Asked, commits: list[Item], base: str) -> Answer:
+        shas = [commit["sha"] for commit in commits]
+        if base not in shas:
+            return _error(404, "Not Found")
+        ahead = commits[: shas.index(base)][::-1]
+        return self._page(asked, ahead, "commits", {"total_commits": len(ahead)})
 
     @staticmethod
     def _filtered(asked: Asked, rest: str, items: list[Item]) -> list[Item]:
