@@ -38,7 +38,10 @@ class Command:
         path = self.folder / f"{name}.json"
         path.write_text(json.dumps(config))
         return subprocess.run(
-            [BIN / name, "--config", path, *arguments], input=stdin, capture_output=True, timeout=120
+            [BIN / name, "--config", path, *arguments],
+            input=stdin,
+            capture_output=True,
+            timeout=120,
         )
 
     def tap(self, api, *, state=None, **settings):

@@ -37,7 +37,11 @@ def generated():
         if streams:
             table = ["| Stream | Keys | Replication key | What |", "|:--|:--|:--|:--|"]
             table += [
-                f"| {s.name} | {', '.join(s.primary_keys)} | {s.replication_key or ''} | {s.description} |"
+                "| "
+                + " | ".join(
+                    [s.name, ", ".join(s.primary_keys), s.replication_key or "", s.description]
+                )
+                + " |"
                 for s in streams
             ]
             text = block(text, "streams", "\n".join(table))

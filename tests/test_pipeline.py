@@ -124,8 +124,12 @@ def test_bad_config_exits_2(command):
 
 def test_a_bad_record_moves_no_state(command, tmp_path):
     lines = [
-        {"type": "SCHEMA", "stream": "s", "key_properties": ["id"],
-         "schema": {"type": "object", "properties": {"id": {"type": "integer"}}}},
+        {
+            "type": "SCHEMA",
+            "stream": "s",
+            "key_properties": ["id"],
+            "schema": {"type": "object", "properties": {"id": {"type": "integer"}}},
+        },
         {"type": "RECORD", "stream": "s", "record": {"id": 1}},
         {"type": "STATE", "value": {"bookmarks": {"s": 1}}},
         {"type": "RECORD", "stream": "s", "record": {"id": "two"}},
@@ -140,9 +144,12 @@ def test_a_bad_record_moves_no_state(command, tmp_path):
 
 def test_lost_records_fail_the_run(api, command, tmp_path):
     lines = command.tap(api).stdout.splitlines(keepends=True)
-    victim = next(n for n, line in enumerate(lines) if b'"stream":"issues"' in line and b"RECORD" in line)
+    victim = next(
+        n for n, line in enumerate(lines) if b'"stream":"issues"' in line and b"RECORD" in line
+    )
     done = command(
-        "target-duckdb", {"filepath": str(tmp_path / "x.duckdb")},
+        "target-duckdb",
+        {"filepath": str(tmp_path / "x.duckdb")},
         stdin=b"".join(lines[:victim] + lines[victim + 1 :]),
     )
     assert done.returncode == 1

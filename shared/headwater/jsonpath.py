@@ -50,7 +50,7 @@ def _compiled(path: str) -> Callable[[Any], Any]:
 
 def _by_library(path: str) -> Callable[[Any], Any]:
     from jsonpath_ng.exceptions import JSONPathError
-    from jsonpath_ng.ext import parse
+    from jsonpath_ng.ext.parser import parse
 
     try:
         expression = parse(path)

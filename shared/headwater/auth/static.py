@@ -75,7 +75,10 @@ class APIKey(Authenticator):
             request.headers[self._header] = self._key
             return
         parts = urlsplit(request.url or "")
-        query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True)
-                 if pair[0] != self._param]
+        query = [
+            pair
+            for pair in parse_qsl(parts.query, keep_blank_values=True)
+            if pair[0] != self._param
+        ]
         query.append((self._param or "", self._key))
         request.url = urlunsplit(parts._replace(query=urlencode(query)))

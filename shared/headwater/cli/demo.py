@@ -80,7 +80,7 @@ def work(arguments: argparse.Namespace) -> int:
 
 def _faults(number: int, asked: Asked) -> Answer | None:  # noqa: ARG001
     status = FAULTS.get(number)
-    headers = {"Retry-After": "1"} if status == 429 else {}  # noqa: PLR2004
+    headers = {"Retry-After": "1"} if status == 429 else {}
     return Answer(status, {"message": "injected by the demo"}, headers) if status else None
 
 
@@ -96,7 +96,9 @@ def _run(folder: Path, state: str | None) -> Run:
     try:
         source = subprocess.Popen(tap, stdout=subprocess.PIPE, env=quiet)
     except FileNotFoundError as fault:
-        raise ConfigError("the demo needs tap-github and target-duckdb beside headwater.") from fault
+        raise ConfigError(
+            "the demo needs tap-github and target-duckdb beside headwater."
+        ) from fault
     sink = subprocess.Popen(target, stdin=source.stdout, stdout=subprocess.PIPE)
     assert source.stdout  # noqa: S101  it is a pipe
     source.stdout.close()
@@ -118,12 +120,14 @@ def _report(first: Run, second: Run, database: Path) -> None:
         tables = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
         answer = connection.execute(QUESTION).fetchall()
         rows = {
-            name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]  # noqa: S608
+            name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]
             for name in tables
         }
     _say(f"\n{'stream':24}{'first run':>12}{'second run':>12}{'rows now':>12}")
     for name in tables:
-        one, two = (run.summary["streams"].get(name, {}).get("emitted", 0) for run in (first, second))
+        one, two = (
+            run.summary["streams"].get(name, {}).get("emitted", 0) for run in (first, second)
+        )
         _say(f"{name:24}{one:12,}{two:12,}{rows[name]:12,}")
     for title, run in (("first", first), ("second", second)):
         http = run.summary["http"]
@@ -143,4 +147,4 @@ def _value(bookmark: dict[str, Any]) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    print(text, flush=True)

@@ -21,6 +21,6 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.work(arguments)
     except HeadwaterError as fault:
-        print(f"headwater: {fault}", file=sys.stderr)  # noqa: T201
+        print(f"headwater: {fault}", file=sys.stderr)
         return fault.exit_code
     return code

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Union
 
 import requests
 import urllib3.exceptions
@@ -73,7 +72,7 @@ class GiveUp:
     error: HeadwaterError
 
 
-Verdict = Union[Ok, NotModified, Retry, RefreshCredentials, Skip, GiveUp]
+Verdict = Ok | NotModified | Retry | RefreshCredentials | Skip | GiveUp
 
 
 @dataclass(frozen=True)

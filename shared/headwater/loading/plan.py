@@ -62,9 +62,7 @@ class Plan:
             )
         columns = [Column(name, kind_of(schema)) for name, schema in properties.items()]
         if self.has_metadata:
-            columns += [
-                Column(n, k) for n, k in METADATA_COLUMNS.items() if n not in properties
-            ]
+            columns += [Column(n, k) for n, k in METADATA_COLUMNS.items() if n not in properties]
         object.__setattr__(self, "columns", tuple(columns))
         if self.validates:
             object.__setattr__(self, "_validator", _validator(self.schema, self.stream))

@@ -24,7 +24,8 @@ def _text(value: Any) -> str:
         return ""
     if type(value) is not str:
         value = _plain(value)
-    return '"' + value.replace('"', '""') + '"'
+    text: str = value
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _plain(value: Any) -> str:
@@ -45,7 +46,7 @@ def _number(value: Any) -> str:
         return ""
     if type(value) is bool:
         return "1" if value else "0"
-    if isinstance(value, (float, Decimal)) and value != value:  # noqa: PLR0124  NaN
+    if isinstance(value, (float, Decimal)) and value != value:
         return ""
     return str(value)
 

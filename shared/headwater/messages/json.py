@@ -1,13 +1,13 @@
-"""JSON in and out: compiled, exact, with one slow path for what few documents hold.
+r"""JSON in and out: compiled, exact, with one slow path for what few documents hold.
 
 Numbers keep every digit (a number with a fraction or an exponent is a `Decimal`, integers
 have any size). NaN and infinity become null on the way out, as the SDK writes them. A lone
-surrogate, which UTF-8 cannot carry, stays an escape such as `\\ud800`.
+surrogate, which UTF-8 cannot carry, stays an escape such as `\ud800`.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import json
 import math
@@ -58,7 +58,7 @@ def _write(value: Any) -> str:
         return str(value) if value.is_finite() else "null"
     if isinstance(value, float) and not math.isfinite(value):
         return "null"
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return json.dumps(value.isoformat())
     if value is None or isinstance(value, (str, bool, int, float)):
         return json.dumps(value)

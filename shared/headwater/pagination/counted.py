@@ -30,9 +30,7 @@ class PageNumber(Pagination):
 
     def paginator(self) -> Paginator:
         """Return a paginator for one fetch."""
-        return _CountedPaginator(
-            self.param, self.size, self.first, 1, self.total, self.total_pages
-        )
+        return _CountedPaginator(self.param, self.size, self.first, 1, self.total, self.total_pages)
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,8 @@ class _CountedPaginator(Paginator):
 
     def first(self, request: Request) -> Request:
         return request.with_params(
-            **{self._param: self._position}, **({self._size[0]: self._size[1]} if self._size else {})
+            **{self._param: self._position},
+            **({self._size[0]: self._size[1]} if self._size else {}),
         )
 
     def follow(self, request: Request, page: Page) -> Request | None:

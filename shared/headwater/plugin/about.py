@@ -53,7 +53,9 @@ def python_versions(distribution: str) -> list[str]:
     except metadata.PackageNotFoundError:
         return []
     return [
-        c.split("::")[-1].strip() for c in classifiers if c.startswith("Programming Language :: Python :: 3.")
+        c.split("::")[-1].strip()
+        for c in classifiers
+        if c.startswith("Programming Language :: Python :: 3.")
     ]
 
 
@@ -66,7 +68,10 @@ def as_text(info: AboutInfo) -> str:
         f"SDK Version: {info.sdk_version}",
     ]
     if info.supported_python_versions:
-        lines += ["Supported Python Versions:", *(f"  - {v}" for v in info.supported_python_versions)]
+        lines += [
+            "Supported Python Versions:",
+            *(f"  - {v}" for v in info.supported_python_versions),
+        ]
     lines += ["Capabilities:", *(f"  - {c}" for c in info.capabilities), "Settings:"]
     for name, schema in info.settings.get("properties", {}).items():
         variable = info.env_var_prefix + name.upper().replace("-", "_")

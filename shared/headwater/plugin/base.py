@@ -26,7 +26,9 @@ STREAM_MAP_SETTINGS = Settings(
         Setting("faker_config", "object", "Seed and locale of `fake` in stream maps."),
         Setting("flattening_enabled", "boolean", "Turn nested properties into columns."),
         Setting("flattening_max_depth", "integer", "How many levels to flatten."),
-        Setting("flattening_max_key_length", "integer", "The longest name of a flattened property."),
+        Setting(
+            "flattening_max_key_length", "integer", "The longest name of a flattened property."
+        ),
         Setting("flattening_separator", "string", "What joins the names of the levels."),
     )
 )
@@ -125,7 +127,7 @@ class Plugin:
     @classmethod
     def print_about(cls, output_format: str | None = None) -> None:
         """Print what the plugin is, as text, JSON or Markdown."""
-        print(FORMATS[output_format or "text"](cls.about()))  # noqa: T201  the answer itself
+        print(FORMATS[output_format or "text"](cls.about()))
 
     @classmethod
     def print_version(cls, print_fn: Callable[[Any], None] = print) -> None:

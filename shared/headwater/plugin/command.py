@@ -53,7 +53,9 @@ def config_from(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"config": config, "parse_env_config": "ENV" in arguments.config}
 
 
-def run(plugin: type[Plugin], arguments: argparse.Namespace, work: Callable[[], int | None]) -> NoReturn:
+def run(
+    plugin: type[Plugin], arguments: argparse.Namespace, work: Callable[[], int | None]
+) -> NoReturn:
     """Do the work of a command and leave with its exit code.
 
     0: done; 1: the sync failed; 2: bad usage or config. The error is one line on standard
@@ -80,12 +82,12 @@ def run(plugin: type[Plugin], arguments: argparse.Namespace, work: Callable[[], 
     except Terminated:
         logger.warning("stopped by a signal")
         code = 128 + signal.SIGTERM
-    except Exception:
+    except Exception as fault:
         logger.error(  # noqa: TRY400  the traceback only where it was asked for
             "%s failed: %s: %s. Run with %sLOGLEVEL=DEBUG for the traceback.",
             plugin.name,
-            sys.exc_info()[0].__name__ if sys.exc_info()[0] else "",
-            sys.exc_info()[1],
+            type(fault).__name__,
+            fault,
             plugin.env_var_prefix(),
             exc_info=_traceback_wanted(logger),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -10,7 +10,7 @@ from headwater.errors import SchemaError
 from headwater.messages.json import decode
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_schema(package: str, name: str) -> dict[str, Any]:
     """Return the schema in `PACKAGE/schemas/NAME.json`.
 

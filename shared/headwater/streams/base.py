@@ -29,12 +29,14 @@ Record = dict[str, Any]
 Context = dict[str, Any]
 
 
-
 class StreamHost(Protocol):
     """What a stream needs of its tap."""
 
-    name: str
-    client: Client
+    name: ClassVar[str]
+
+    @property
+    def client(self) -> Client:
+        """What sends the tap's requests."""
 
     @property
     def config(self) -> Mapping[str, Any]:

@@ -82,9 +82,7 @@ def read_catalog(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     entries = document.get("streams")
     if not isinstance(entries, list):
-        raise ConfigError(
-            "the catalog has no list 'streams'.", advice="Make one with --discover."
-        )
+        raise ConfigError("the catalog has no list 'streams'.", advice="Make one with --discover.")
     found: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or not (entry.get("tap_stream_id") or entry.get("stream")):
@@ -116,7 +114,7 @@ class Selection:
 
     def __getitem__(self, breadcrumb: Breadcrumb) -> bool:
         while breadcrumb not in self._mask:
-            if len(breadcrumb) < 2:  # noqa: PLR2004  a breadcrumb goes up two steps at a time
+            if len(breadcrumb) < 2:
                 return True
             breadcrumb = breadcrumb[:-2]
         return self._mask[breadcrumb]

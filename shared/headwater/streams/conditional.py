@@ -42,7 +42,7 @@ class EntityTags:
         """
         etag = answer.headers.get("ETag")
         size = getattr(self._stream.pagination, "size", None)
-        is_full = bool(size) and count >= size[1] and not self._stream.newest_first
+        is_full = size is not None and count >= size[1] and not self._stream.newest_first
         if not etag or is_full:
             return {}
         return {ETAG: etag, ETAG_OF: self._identity(request)}

@@ -44,4 +44,5 @@ class GraphQLStream(RESTStream):
 
     def parse(self, response: Response, context: Context | None) -> list[Record]:
         """Return the nodes of an answer; a deleted node is null and left out."""
-        return [node for node in super().parse(response, context) if node is not None]
+        nodes: list[Any] = super().parse(response, context)
+        return [node for node in nodes if node is not None]

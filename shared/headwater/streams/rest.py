@@ -43,12 +43,16 @@ class RESTStream(Stream):
     start_param: ClassVar[str | None] = None
     newest_first: ClassVar[bool] = False
     scope: ClassVar[str] = ""
-    is_conditional: bool = False
     tolerated: ClassVar[frozenset[int]] = frozenset()
 
     def __init__(self, tap: StreamHost):
         super().__init__(tap)
         self._etags: dict[int, dict[str, Any]] = {}
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the list is asked for with the ETag of the last run."""
+        return False
 
     @property
     def api_url(self) -> str:

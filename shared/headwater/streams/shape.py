@@ -8,7 +8,7 @@ JSON, Python's dates, bytes and non-finite numbers become what the SDK makes of 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import math
 import uuid
@@ -18,7 +18,7 @@ from typing import Any
 from headwater.streams.catalog import Breadcrumb, Selection
 
 Shape = Callable[[Any], Any]
-EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
+EPOCH = dt.datetime.fromtimestamp(0, dt.timezone.utc)
 
 
 class Shaper:
@@ -47,7 +47,7 @@ class Shaper:
     def _object(self, schema: Mapping[str, Any], at: Breadcrumb, path: str) -> Shape:
         known = schema.get("properties", {})
         is_open = bool(schema.get("additionalProperties"))
-        kept = frozenset(name for name in known if self._selection[(*at, "properties", name)])
+        kept = frozenset(name for name in known if self._selection[at + ("properties", name)])  # noqa: RUF005  mypy 3.10
         dropped = frozenset(known) - kept
         nested = [
             (name, shape)
@@ -99,9 +99,9 @@ class Shaper:
         # the catalog cannot deselect inside an array's items
         everything = Shaper.__new__(Shaper)
         everything.unknown = self.unknown
-        everything._selection = Selection({})  # noqa: SLF001  another of our own
-        everything._from_json = self._from_json  # noqa: SLF001
-        return everything._value({**schema}, at, path)  # noqa: SLF001
+        everything._selection = Selection({})
+        everything._from_json = self._from_json
+        return everything._value({**schema}, at, path)
 
 
 def _each(shape: Shape) -> Shape:
@@ -128,10 +128,12 @@ def _has_type(schema: Mapping[str, Any], name: str) -> bool:
 
 def _is_only_boolean(schema: Mapping[str, Any]) -> bool:
     kind = schema.get("type")
-    return kind == "boolean" or (isinstance(kind, list) and {*kind} in ({"boolean"}, {"boolean", "null"}))
+    return kind == "boolean" or (
+        isinstance(kind, list) and {*kind} in ({"boolean"}, {"boolean", "null"})
+    )
 
 
-def to_json(value: Any) -> Any:  # noqa: PLR0911  one line a type
+def to_json(value: Any) -> Any:
     """Return a Python value as JSON's own types, in the forms that the SDK writes."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
@@ -141,15 +143,15 @@ def to_json(value: Any) -> Any:  # noqa: PLR0911  one line a type
         return [to_json(part) for part in value]
     if isinstance(value, (float, decimal.Decimal)):
         return value if math.isfinite(value) else None
-    if isinstance(value, datetime.datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+    if isinstance(value, dt.datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=dt.timezone.utc)
         return moment.isoformat("T", timespec="microseconds")
-    if isinstance(value, datetime.date):
+    if isinstance(value, dt.date):
         return value.isoformat()
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return (EPOCH + value).isoformat()
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, (datetime.time, uuid.UUID)):
+    if isinstance(value, (dt.time, uuid.UUID)):
         return str(value)
     return str(value)

@@ -128,7 +128,7 @@ class Tap(Plugin):
     def run_discovery(self) -> str:
         """Write the catalog to standard output, and return it."""
         text = self.catalog_json_text
-        print(text)  # noqa: T201  the answer itself
+        print(text)
         return text
 
     def run_connection_test(self) -> bool:
@@ -183,7 +183,9 @@ class Tap(Plugin):
     def cli(cls, args: Sequence[str] | None = None) -> NoReturn:
         """Run the tap as a command."""
         parser = command.parser_for(cls, "Execute the Singer tap.")
-        parser.add_argument("--discover", action="store_true", help="Run the tap in discovery mode.")
+        parser.add_argument(
+            "--discover", action="store_true", help="Run the tap in discovery mode."
+        )
         parser.add_argument(
             "--test",
             nargs="?",
@@ -193,7 +195,10 @@ class Tap(Plugin):
             "Use --test=schema to test schema output without syncing records.",
         )
         parser.add_argument(
-            "--catalog", "--properties", metavar="FILE", help="Use a Singer catalog file with the tap."
+            "--catalog",
+            "--properties",
+            metavar="FILE",
+            help="Use a Singer catalog file with the tap.",
         )
         parser.add_argument(
             "--state", metavar="FILE", help="Use a bookmarks file for incremental replication."
@@ -241,5 +246,3 @@ def _checked_state(state: Mapping[str, Any] | None) -> dict[str, Any]:
     if not isinstance(value.get(STATE_REQUIRES, {}), dict):
         raise ConfigError("the state's 'bookmarks' is not an object.")
     return value
-
-

@@ -78,7 +78,9 @@ class Sync:
         for stream in self.streams.values():
             report = self.reports[stream.name]
             report.complete = stream.selected
-            report.unknown = self._shapers[stream.name].unknown if stream.name in self._shapers else set()
+            report.unknown = (
+                self._shapers[stream.name].unknown if stream.name in self._shapers else set()
+            )
             if report.unknown:
                 logger.info(
                     "stream '%s': properties not in the schema, left out: %s",
@@ -144,7 +146,10 @@ class Sync:
                 )
             if watermark and watermark.is_sorted:
                 self._move(stream, place, watermark)
-            if stream.record_limit is not None and self.reports[stream.name].emitted >= stream.record_limit:
+            if (
+                stream.record_limit is not None
+                and self.reports[stream.name].emitted >= stream.record_limit
+            ):
                 raise LimitReached
             self._write_state_if_due()
             extracted = rfc3339(SYSTEM.now())
@@ -169,7 +174,9 @@ class Sync:
         shaper = self._shapers[stream.name]
         if self._mapper:
             # the SDK's maps see records as the SDK shapes them, nested parts copied
-            for alias, mapped in self._mapper.transform(stream.name, [shaper(dict(r)) for r in kept]):
+            for alias, mapped in self._mapper.transform(
+                stream.name, [shaper(dict(r)) for r in kept]
+            ):
                 self._writer.write_records(alias, mapped, time_extracted=extracted)
                 self._count(alias, len(mapped))
         else:
@@ -195,7 +202,9 @@ class Sync:
                         record.setdefault(key, value)
         return kept
 
-    def _sync_children(self, stream: Stream, context: Context | None, records: list[Record]) -> None:
+    def _sync_children(
+        self, stream: Stream, context: Context | None, records: list[Record]
+    ) -> None:
         children = [child for child in stream.children if child.is_wanted]
         if not children:
             return
@@ -229,7 +238,11 @@ class Sync:
         if not key:
             return None, None
         bookmark = self.state.peek(stream.name, stream.state_context(context))
-        value = bookmark.get("replication_key_value") if bookmark.get("replication_key") == key else None
+        value = (
+            bookmark.get("replication_key_value")
+            if bookmark.get("replication_key") == key
+            else None
+        )
         # a stream below that was not selected then has not seen what lies before the bookmark
         known = bookmark.get(SERVED, [stream.name])
         if value is None or not {*stream.wanted_names} <= {*known}:

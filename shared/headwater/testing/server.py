@@ -79,9 +79,9 @@ class Server:
                     {k.lower(): v for k, v in self.headers.items()},
                     self.rfile.read(length) if length else b"",
                 )
-                with owner._lock:  # noqa: SLF001  the handler is part of the server
+                with owner._lock:
                     owner.asked.append(asked)
-                answer = owner._answer(asked)  # noqa: SLF001
+                answer = owner._answer(asked)
                 if answer.fault == RESET:
                     self.connection.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"

@@ -68,7 +68,7 @@ class App:
         self._app_id = parts[0].strip()
         self._private_key = parts[1].strip().replace("\\n", "\n")
         REDACTOR.add(self._private_key)
-        self._installation = parts[2].strip() if len(parts) == 3 else None  # noqa: PLR2004
+        self._installation = parts[2].strip() if len(parts) == 3 else None
         self._api_url = api_url
         self._client = client
 

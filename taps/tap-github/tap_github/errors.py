@@ -25,7 +25,10 @@ def limited(response: Response, now: datetime) -> Verdict | None:
         return Retry(describe(response), after=asked, pause_all=True)
     if response.headers.get("X-RateLimit-Remaining") == "0":
         return Retry(
-            "the rate limit is used up", after=_until_reset(response, now), pause_all=True, counts=False
+            "the rate limit is used up",
+            after=_until_reset(response, now),
+            pause_all=True,
+            counts=False,
         )
     if "secondary rate limit" in response.excerpt().lower():
         return Retry(

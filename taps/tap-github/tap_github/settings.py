@@ -47,9 +47,7 @@ SETTINGS = Settings(
                 "required": ["name", "query"],
             },
         ),
-        Setting(
-            "user_usernames", "array", "Users to fetch, by login.", items={"type": "string"}
-        ),
+        Setting("user_usernames", "array", "Users to fetch, by login.", items={"type": "string"}),
         Setting(
             "user_ids",
             "array",

@@ -39,7 +39,9 @@ class TapGitHub(Tap):
             "X-GitHub-Api-Version": "2022-11-28",
             "User-Agent": config["user_agent"],
         }
-        if not any(config.get(n) for n in ("auth_token", "additional_auth_tokens", "auth_app_keys")):
+        if not any(
+            config.get(n) for n in ("auth_token", "additional_auth_tokens", "auth_app_keys")
+        ):
             self.logger.warning("no credentials: GitHub allows 60 requests an hour without any")
         return Client(
             retry=RetryPolicy(attempts=config["backoff_max_tries"]),
@@ -47,5 +49,3 @@ class TapGitHub(Tap):
             errors=ERRORS,
             headers=headers,
         )
-
-

@@ -13,10 +13,19 @@ SCHEMA = {"type": "object", "properties": {"id": {"type": "integer"}}}
 
 
 def config(server, **pagination):
-    stream = {"name": "items", "path": "/items", "records": "data", "primary_keys": ["id"],
-              "pagination": pagination, "schema": SCHEMA}
-    return {"api_url": server.url, "auth": {"type": "bearer", "token": "secret-token"},
-            "streams": [stream]}
+    stream = {
+        "name": "items",
+        "path": "/items",
+        "records": "data",
+        "primary_keys": ["id"],
+        "pagination": pagination,
+        "schema": SCHEMA,
+    }
+    return {
+        "api_url": server.url,
+        "auth": {"type": "bearer", "token": "secret-token"},
+        "streams": [stream],
+    }
 
 
 def sync(config):
@@ -36,7 +45,10 @@ def test_cursor_pages_all_arrive_with_credentials():
     with Server(by_cursor) as server:
         output = sync(config(server, type="cursor", param="after", cursor="next", total="total"))
         assert records(output) == {"items": 95}
-        assert last_state(output)["headwater"]["ledger"]["items"] == {"records": 95, "complete": True}
+        assert last_state(output)["headwater"]["ledger"]["items"] == {
+            "records": 95,
+            "complete": True,
+        }
         assert all(a.headers["authorization"] == "Bearer secret-token" for a in server.asked)
 
 

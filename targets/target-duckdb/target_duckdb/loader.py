@@ -86,7 +86,9 @@ class DuckDBLoader:
             self._widen_for(table, plan, records)
             existing = self._existing(plan)
             types = {c.name: existing[c.name] for c in plan.columns}
-            struct = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items())
+            struct = ", ".join(
+                f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items()
+            )
             # a field may hold newlines, and a line be as long as a whole part
             source = (
                 f"read_csv({_literal(str(file))}, columns={{{struct}}}, header=false, delim=',', "

@@ -17,7 +17,9 @@ class TargetDuckDB(Target):
     own_settings = Settings(
         (
             Setting("filepath", description="The DuckDB file.", required=True),
-            Setting("default_target_schema", description="The schema to load into.", default="main"),
+            Setting(
+                "default_target_schema", description="The schema to load into.", default="main"
+            ),
             Setting(
                 "load_method",
                 description="`upsert`: a row for each key, the last record wins; "

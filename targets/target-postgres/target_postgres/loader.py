@@ -125,9 +125,7 @@ class PostgresLoader:
         return dict(cursor.fetchall())
 
     @staticmethod
-    def _widen(
-        cursor: psycopg.Cursor[Any], table: str, column: Column, to: str | None
-    ) -> None:
+    def _widen(cursor: psycopg.Cursor[Any], table: str, column: Column, to: str | None) -> None:
         if to:
             cursor.execute(f"ALTER TABLE {table} ALTER COLUMN {quote(column.name)} TYPE {to}")
 

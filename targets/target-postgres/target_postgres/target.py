@@ -21,9 +21,7 @@ class TargetPostgres(Target):
             Setting("user", description="The user."),
             Setting("password", description="The user's password.", secret=True),
             Setting("database", description="The database."),
-            Setting(
-                "sqlalchemy_url", description="All of these as one URL instead.", secret=True
-            ),
+            Setting("sqlalchemy_url", description="All of these as one URL instead.", secret=True),
             Setting(
                 "default_target_schema", description="The schema to load into.", default="public"
             ),

@@ -78,7 +78,7 @@ class GitHubAPI:
             return Answer(403, {"message": "API rate limit exceeded"}, limits)
         answer = self._graphql(asked) if asked.path == "/graphql" else self._rest(asked)
         etag = '"' + hashlib.sha256(answer.content()).hexdigest()[:32] + '"'
-        if answer.status == 200 and asked.headers.get("if-none-match") == etag:  # noqa: PLR2004
+        if answer.status == 200 and asked.headers.get("if-none-match") == etag:
             with self._lock:
                 self.not_modified += 1
                 start, used = self._used[token]
@@ -219,8 +219,15 @@ class GitHubAPI:
         if variables["org"] not in self.world.organizations:
             return _not_found("organization")
         projects = [
-            {"id": f"P_{n}", "number": n, "title": f"Project {n}", "closed": False, "public": True,
-             "createdAt": "2024-01-01T00:00:00Z", "updatedAt": "2024-01-02T00:00:00Z"}
+            {
+                "id": f"P_{n}",
+                "number": n,
+                "title": f"Project {n}",
+                "closed": False,
+                "public": True,
+                "createdAt": "2024-01-01T00:00:00Z",
+                "updatedAt": "2024-01-02T00:00:00Z",
+            }
             for n in range(3)
         ]
         connection = _connection(projects, variables)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from headwater.pagination import SinglePage
-from headwater.streams.base import Context, Record
+from headwater.streams.base import Context, Record, Stream
 
 from tap_github.streams.base import NOT_ALLOWED, GitHubStream
 
@@ -29,7 +31,7 @@ class Organizations(GitHubStream):
 class OrganizationList(GitHubStream):
     """A list of an organization; who is not a member may not see it."""
 
-    parent = Organizations
+    parent: ClassVar[type[Stream] | None] = Organizations
     tolerated = NOT_ALLOWED
 
 

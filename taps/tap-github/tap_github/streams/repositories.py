@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from headwater.errors import IncompleteFetchError
 from headwater.http import Request, Response
 from headwater.pagination.base import Pagination
 from headwater.pagination.link import LinkHeader
-from headwater.streams.base import Context, Record
+from headwater.streams.base import Context, Record, Stream
 
 from tap_github.streams.base import GitHubStream, repository_context
 
@@ -105,7 +105,7 @@ class Repositories(GitHubStream):
 class RepositoryList(GitHubStream):
     """A list of a repository, `/repos/OWNER/NAME/...`; bookmarks are kept by owner and name."""
 
-    parent = Repositories
+    parent: ClassVar[type[Stream] | None] = Repositories
 
     def state_context(self, context: Context | None) -> Context | None:
         """Return owner and name."""
