@@ -40,6 +40,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Check that the generated parts of the documentation are up to date."""
     session.run(*RUN, "python", "tests/docs.py", "--check")
+    session.run(*RUN, "python", "tests/meltano_yml.py", "--check")
 
 
 @nox.session
