@@ -56,7 +56,6 @@ def generated():
         hub = {**item, "label": cls.name, "description": cls.__doc__.strip(), "quality": "gold"}
         yield ROOT / "catalog" / f"{cls.name}.yml", hub
     project = {
-        "version": 1,
         "default_environment": "dev",
         "environments": [{"name": "dev"}],
         "send_anonymous_usage_stats": False,

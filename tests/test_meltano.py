@@ -29,7 +29,7 @@ def test_two_runs_select_and_test(api, tmp_path, meltano):
     project = tmp_path / "project"
     project.mkdir()
     shutil.copy(ROOT / "meltano.yml", project)
-    for name in ("taps", "targets", "shared"):
+    for name in ("taps", "targets", "shared", "pyproject.toml", "uv.lock"):
         (project / name).symlink_to(ROOT / name)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "UV_P"))}
     environment = {
