@@ -81,7 +81,8 @@ def record(n):
 
 def serve(pages, pipe):
     bodies = [
-        json.dumps([record(p * PAGE + n) for n in range(PAGE)]).encode() for p in range(min(pages, 50))
+        json.dumps([record(p * PAGE + n) for n in range(PAGE)]).encode()
+        for p in range(min(pages, 50))
     ]
 
     class Handler(BaseHTTPRequestHandler):
@@ -90,7 +91,9 @@ def serve(pages, pipe):
         wbufsize = -1
 
         def do_GET(self):
-            page = int(dict(p.split("=") for p in self.path.split("?")[1].split("&")).get("page", 1))
+            page = int(
+                dict(p.split("=") for p in self.path.split("?")[1].split("&")).get("page", 1)
+            )
             # each page differs: a repeated one is an error for who looks
             body = bodies[page % len(bodies)].replace(b'"text1": "name ', b'"text1": "%d ' % page)
             self.send_response(200)

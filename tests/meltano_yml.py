@@ -23,7 +23,11 @@ KINDS = {"integer": "integer", "number": "decimal", "boolean": "boolean", "array
 def entry(folder, cls):
     settings = []
     for setting in cls.settings():
-        item = {"name": setting.name, "kind": KINDS[setting.type], "description": setting.description}
+        item = {
+            "name": setting.name,
+            "kind": KINDS[setting.type],
+            "description": setting.description,
+        }
         if setting.enum:
             item["kind"] = "options"
             item["options"] = [{"label": value, "value": value} for value in setting.enum]
@@ -72,7 +76,9 @@ def main():
         if not path.exists() or path.read_text() != text:
             stale = True
             if "--check" in sys.argv:
-                print(f"{path.relative_to(ROOT)} is not up to date: run python {Path(__file__).name}")
+                print(
+                    f"{path.relative_to(ROOT)} is not up to date: run python {Path(__file__).name}"
+                )
             else:
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(text)

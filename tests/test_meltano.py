@@ -19,7 +19,9 @@ def meltano():
     folder = ROOT / ".tools" / f"meltano-{version}"
     if not (folder / "bin" / "meltano").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([folder / "bin/python", "-m", "pip", "install", "-q", "meltano", "uv"], check=True)
+        subprocess.run(
+            [folder / "bin/python", "-m", "pip", "install", "-q", "meltano", "uv"], check=True
+        )
     return folder / "bin" / "meltano"
 
 
@@ -65,7 +67,10 @@ def test_two_runs_select_and_test(api, tmp_path, meltano):
     assert count("issues") == len(lists["issues"])
     assert count("commits") == len(lists["commits"])
     with duckdb.connect(str(project / "out.duckdb")) as connection:
-        assert {name for (name,) in connection.execute("SHOW TABLES").fetchall()} == {"issues", "commits"}
+        assert {name for (name,) in connection.execute("SHOW TABLES").fetchall()} == {
+            "issues",
+            "commits",
+        }
 
     asked = api.count
     lists["issues"].append(

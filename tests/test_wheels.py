@@ -11,7 +11,9 @@ import duckdb
 import pytest
 
 ROOT = Path(__file__).parent.parent
-UV = shutil.which("uv", path=f"{ROOT / '.tools/bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+UV = shutil.which(
+    "uv", path=f"{ROOT / '.tools/bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+)
 
 
 @pytest.mark.skipif(UV is None, reason="uv builds the wheels; ./run tests installs it")

@@ -17,8 +17,8 @@ from headwater.streams.catalog import Selection, selected_schema
 from headwater.streams.shape import Shaper
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from singer_sdk.singerlib import Catalog
 from singer_sdk.helpers._catalog import get_selected_schema
+from singer_sdk.singerlib import Catalog
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text()
@@ -49,7 +49,9 @@ def test_what_is_written_is_read_as_it_was(records):
 
 names = st.sampled_from(["a", "b", "c", "d"])
 schemas = st.recursive(
-    st.sampled_from([{"type": ["string", "null"]}, {"type": "integer"}, {"type": ["number", "null"]}]),
+    st.sampled_from(
+        [{"type": ["string", "null"]}, {"type": "integer"}, {"type": ["number", "null"]}]
+    ),
     lambda inner: st.builds(
         lambda p: {"type": ["object", "null"], "properties": p},
         st.dictionaries(names, inner, max_size=3),

@@ -133,7 +133,9 @@ def test_an_app_gets_an_installations_token(serve):
             claims = jwt.decode(token, key.public_key(), algorithms=["RS256"])
             assert claims["iss"] == "42"
             assert claims["exp"] - claims["iat"] <= 600
-            return Answer(201, {"token": "installation-token", "expires_at": "2099-01-01T00:00:00Z"})
+            return Answer(
+                201, {"token": "installation-token", "expires_at": "2099-01-01T00:00:00Z"}
+            )
         return inner(asked)
 
     api.server._answer = with_apps
