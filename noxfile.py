@@ -7,7 +7,7 @@ import nox
 nox.options.default_venv_backend = "none"  # every task runs in the workspace's environment
 nox.options.sessions = ["lint", "types", "docs", "tests"]
 PACKAGES = sorted(["shared", *(str(p.parent) for p in Path().glob("ta[pr]*s/*/pyproject.toml"))])
-CODE = ["shared/headwater", "taps", "targets"]
+PLUGINS = sorted(str(p) for p in Path().glob("ta[pr]*s/*/ta[pr]*_*"))
 RUN = ["uv", "run", "--all-packages", "--all-extras"]
 
 
@@ -33,7 +33,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types with mypy, strictly."""
-    session.run(*RUN, "mypy", "shared/headwater")
+    session.run(*RUN, "mypy", "shared/headwater", *PLUGINS)
 
 
 @nox.session

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 UV = shutil.which(
     "uv", path=f"{ROOT / '.tools/bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 )
+UV_PIP = [UV, "pip", "install", "-q"]
 
 
 @pytest.mark.skipif(UV is None, reason="uv builds the wheels; ./run tests installs it")
@@ -27,9 +28,8 @@ def test_two_wheels_in_two_empty_environments(api, tmp_path):
         subprocess.run([UV, "venv", "-q", "--python", sys.executable, folder], check=True)
         wheel = next(wheels.glob(f"headwater_{name.replace('-', '_')}*.whl"))
         subprocess.run(
-            [UV, "pip", "install", "-q", "--python", folder / "bin/python", "--find-links", wheels, wheel],
-            check=True,
-        )  # fmt: skip
+            [*UV_PIP, "--python", folder / "bin/python", "--find-links", wheels, wheel], check=True
+        )
     tap_config = {"auth_token": "demo-token", "repositories": ["acme/rocket"], "api_url": api.url}
     (tmp_path / "tap.json").write_text(json.dumps(tap_config))
     (tmp_path / "target.json").write_text(json.dumps({"filepath": str(tmp_path / "out.duckdb")}))

@@ -31,6 +31,19 @@ def find_list(value: Any, path: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
+def exists(value: Any, path: str) -> bool:
+    """Whether there is anything, even null, at a plain path; others always count as there."""
+    plain = _PLAIN.fullmatch(path)
+    names = plain.group(1).split(".") if plain and plain.group(1) else []
+    for name in names:
+        if value is None:
+            return True
+        if not isinstance(value, dict) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
 @lru_cache(maxsize=1024)
 def _compiled(path: str) -> Callable[[Any], Any]:
     plain = _PLAIN.fullmatch(path)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -27,12 +27,13 @@ from headwater.http.judge import (
     judge_exception,
 )
 from headwater.http.message import Request, Response
-from headwater.secrets.redaction import REDACTOR
+from headwater.secrets.redaction import REDACTOR, redact_url
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 300.0
+HARMLESS_HEADERS = frozenset({"accept", "accept-encoding", "connection", "user-agent"})
 MOST_LIMIT_WAITS = 20  # a limit that has opened so often and is closed again will not open
 
 
@@ -127,6 +128,7 @@ class Client:
         self.counts = RequestCounts()
         self._counting = threading.Lock()
         self._local = threading.local()
+        self._environments: dict[tuple[str, str, int | None], dict[str, Any]] = {}
 
     @property
     def session(self) -> requests.Session:
@@ -135,8 +137,7 @@ class Client:
         if session is None:
             session = requests.Session()
             session.headers.update(self.headers)
-            # a redirect to another host must be judged, not followed with credentials
-            session.rebuild_auth = _never_add_auth  # type: ignore[method-assign]
+            session.rebuild_auth = _drop_credentials  # type: ignore[method-assign]
             self._local.session = session
         return session
 
@@ -204,6 +205,15 @@ class Client:
         self._count_wait(self.clock.monotonic() - started)
         return prepared
 
+    def _environment(self, prepared: requests.PreparedRequest) -> dict[str, Any]:
+        """Return the proxies and certificates that the environment names for this host."""
+        origin = _origin(prepared.url or "")
+        if origin not in self._environments:
+            self._environments[origin] = dict(
+                self.session.merge_environment_settings(prepared.url, {}, None, None, None)
+            )
+        return self._environments[origin]
+
     def _count_wait(self, seconds: float) -> None:
         with self._counting:
             self.counts.waited_seconds += seconds
@@ -215,12 +225,14 @@ class Client:
         with self._counting:
             self.counts.requests += 1
         try:
-            raw = self.session.send(prepared, timeout=self.timeout)
+            raw = self.session.send(prepared, timeout=self.timeout, **self._environment(prepared))
         except (requests.RequestException, OSError) as fault:
             verdict = judge_exception(fault)
             if verdict is None:
                 raise
             return None, verdict
+        if raw.history:
+            logger.info("%s was redirected to %s", request, redact_url(raw.url))
         response = Response(request, raw)
         with self._counting:
             statuses = self.counts.statuses
@@ -264,12 +276,12 @@ class Client:
         )
 
 
-def _never_add_auth(prepared: requests.PreparedRequest, response: requests.Response) -> None:
-    """Drop credentials when a redirect leaves the host that they were meant for."""
-    original = response.request.url or ""
-    target = prepared.url or ""
-    if _origin(original) != _origin(target):
-        prepared.headers.pop("Authorization", None)
+def _drop_credentials(prepared: requests.PreparedRequest, response: requests.Response) -> None:
+    """Keep only harmless headers when a redirect leaves the host they were meant for."""
+    if _origin(response.request.url or "") != _origin(prepared.url or ""):
+        for name in list(prepared.headers):
+            if name.lower() not in HARMLESS_HEADERS:
+                del prepared.headers[name]
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

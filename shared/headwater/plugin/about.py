@@ -103,7 +103,7 @@ def as_json(info: AboutInfo) -> str:
 def as_markdown(info: AboutInfo) -> str:
     """Return the Markdown of `--about --format=markdown`."""
     parts = [
-        f"# `{info.name}`\n\n{info.description}\n\n"
+        f"# `{info.name}`\n\n{info.description}\n\n",
         "Built with the [Meltano Singer SDK](https://sdk.meltano.com).\n\n",
         "## Capabilities\n\n" + "\n".join(f"- `{c}`" for c in info.capabilities) + "\n\n",
     ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from headwater.errors import TransientError
+from headwater.errors import IncompleteFetchError, TransientError
 from headwater.http import Request, Response
 from headwater.http.client import Skipped, Unchanged
-from headwater.jsonpath import find_list
+from headwater.jsonpath import exists, find_list
 from headwater.pagination import Page, Pagination, SinglePage
 from headwater.streams.base import Context, Record, Stream, StreamHost
 from headwater.streams.conditional import EntityTags
@@ -24,6 +24,7 @@ class RESTStream(Stream):
         params: Query parameters of every request; `{names}` come from the context.
         headers: Headers of every request.
         records: Where in the body the records are, as JSONPath; `` for the body itself.
+        may_lack_records: The API leaves out `records` where there are none.
         pagination: How the API splits the list into pages.
         start_param: The parameter that takes the replication value to begin at.
         newest_first: Records come in descending order of the replication key: the fetch
@@ -39,6 +40,7 @@ class RESTStream(Stream):
     params: ClassVar[Mapping[str, Any]] = {}
     headers: ClassVar[Mapping[str, str]] = {}
     records: ClassVar[str] = ""
+    may_lack_records: ClassVar[bool] = False
     pagination: ClassVar[Pagination] = SinglePage()
     start_param: ClassVar[str | None] = None
     newest_first: ClassVar[bool] = False
@@ -79,8 +81,22 @@ class RESTStream(Stream):
         )
 
     def parse(self, response: Response, context: Context | None) -> list[Record]:  # noqa: ARG002
-        """Return the records of an answer."""
-        return find_list(response.json(), self.records)
+        """Return the records of an answer.
+
+        Raises:
+            IncompleteFetchError: there is nothing at `records`: the answer is of another form,
+                which is not the same as an empty list.
+        """
+        body = response.json()
+        found = find_list(body, self.records)
+        if not found and not self.may_lack_records and not exists(body, self.records):
+            raise IncompleteFetchError(
+                f"{response.request} answered without '{self.records}': {response.excerpt()}",
+                stream=self.name,
+                advice="Set where the records are, or 'may_lack_records' where the API leaves "
+                "out an empty list.",
+            )
+        return found
 
     def pagination_for(self, context: Context | None) -> Pagination:  # noqa: ARG002
         """Return how the list of a context is split into pages."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from headwater.clock import parse_rfc3339, rfc3339
@@ -116,7 +117,7 @@ class Watermark:
 def _ascends(values: list[Any], by: Callable[[Any], Any]) -> bool:
     # the start is not compared: the first page may look back behind the bookmark
     ordered = [by(value) for value in values]
-    return all(left <= right for left, right in zip(ordered, ordered[1:], strict=False))
+    return all(left <= right for left, right in pairwise(ordered))
 
 
 def _compare_as_text(values: list[Any]) -> bool:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
+from headwater.testing.cassettes import vcr_options
 from headwater.testing.postgres import Postgres
-
-SECRET_HEADERS = ("Authorization", "X-API-Key", "Cookie", "Set-Cookie")
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +21,5 @@ def postgres() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def vcr_config() -> dict[str, Any]:
-    """Return what vcrpy leaves out of cassettes."""
-    return {
-        "filter_headers": [(name, "SCRUBBED") for name in SECRET_HEADERS],
-        "decode_compressed_response": True,
-    }
+    """Return the options under which a cassette holds no secret."""
+    return vcr_options()

@@ -33,7 +33,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends: a status, headers, and a value to send as JSON or bytes as they are."""
+    """What the server sends: a status, headers, a value to send as JSON or bytes as they are."""
 
     status: int = 200
     body: Any = None

@@ -53,13 +53,17 @@ def test_cursor_pages_all_arrive_with_credentials():
 
 
 def test_a_cursor_that_sticks_is_an_error():
-    stuck = lambda asked: Answer(200, {"data": [{"id": len(asked.params)}], "next": "a"})
+    def stuck(asked):
+        return Answer(200, {"data": [{"id": len(asked.params)}], "next": "a"})
+
     with Server(stuck) as server, pytest.raises(IncompleteFetchError, match="items"):
         sync(config(server, type="cursor", param="after", cursor="next"))
 
 
 def test_a_total_that_is_not_reached_is_an_error():
-    short = lambda asked: Answer(200, {"data": [{"id": 1}], "total": 2})
+    def short(asked):
+        return Answer(200, {"data": [{"id": 1}], "total": 2})
+
     with Server(short) as server, pytest.raises(IncompleteFetchError, match="reported 2"):
         sync(config(server, type="cursor", param="after", cursor="next", total="total"))
 

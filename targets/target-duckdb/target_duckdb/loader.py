@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -155,10 +155,8 @@ class DuckDBLoader:
             yield
             self._run("COMMIT")
         except BaseException as fault:
-            try:
+            with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
                 self._run("ROLLBACK")
-            except duckdb.Error:
-                pass  # a failed COMMIT has already rolled back
             if isinstance(fault, duckdb.Error):
                 raise LoadError(
                     f"DuckDB refused the batch: {str(fault).strip()[:500]}.",

@@ -88,7 +88,7 @@ class Repositories(GitHubStream):
             )
         return list(body["items"])
 
-    def post_process(self, record: Record, context: Context | None) -> Record | None:
+    def post_process(self, record: Record, context: Context | None) -> Record | None:  # noqa: ARG002
         """Name the owner, and leave out what another setting has already brought."""
         if "id" in record:
             if record["id"] in self._seen:
