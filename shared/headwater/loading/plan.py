@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from headwater.errors import MissingKeyError, SchemaError
-from headwater.schema.kinds import Kind, kind_of
+from headwater.schema.kinds import Kind, kind_of, resolve_references, scale_of
 
 METADATA_COLUMNS = {
     "_sdc_extracted_at": Kind.TIMESTAMP,
@@ -22,10 +22,19 @@ METADATA_COLUMNS = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: the property it comes from, and its kind."""
+    """A column of a plan.
+
+    Args:
+        name: The property it comes from.
+        kind: Its kind.
+        scale: The decimal places of a number, where the schema promises them.
+        schema: The property's schema.
+    """
 
     name: str
     kind: Kind
+    scale: int | None = None
+    schema: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,10 @@ class Plan:
         has_metadata: Whether rows get `_sdc_*` columns.
         validates: Whether records are checked against the schema.
 
+    Attributes:
+        columns: The columns: those of the properties, then those of metadata.
+        property_count: How many columns come from properties.
+
     Raises:
         SchemaError: the schema is not one, or lacks a key property.
     """
@@ -49,10 +62,13 @@ class Plan:
     has_metadata: bool = False
     validates: bool = True
     columns: tuple[Column, ...] = field(init=False)
+    property_count: int = field(init=False)
+    key_columns: tuple[int, ...] = field(init=False)
     _validator: Any = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        properties = self.schema.get("properties")
+        schema = resolve_references(self.schema, self.stream)
+        properties = schema.get("properties")
         if not isinstance(properties, Mapping):
             raise SchemaError("its schema has no properties.", stream=self.stream)
         missing = [key for key in self.keys if key not in properties]
@@ -60,42 +76,31 @@ class Plan:
             raise MissingKeyError(
                 f"key properties {missing} are not in its schema.", stream=self.stream
             )
-        columns = [Column(name, kind_of(schema)) for name, schema in properties.items()]
+        columns = [
+            Column(name, kind_of(part), scale_of(part), part if isinstance(part, Mapping) else {})
+            for name, part in properties.items()
+        ]
+        order = [column.name for column in columns]
+        object.__setattr__(self, "property_count", len(columns))
+        object.__setattr__(self, "key_columns", tuple(order.index(key) for key in self.keys))
         if self.has_metadata:
             columns += [Column(n, k) for n, k in METADATA_COLUMNS.items() if n not in properties]
         object.__setattr__(self, "columns", tuple(columns))
         if self.validates:
             object.__setattr__(self, "_validator", _validator(self.schema, self.stream))
 
-    def check(self, records: Sequence[dict[str, Any]]) -> None:
-        """Check records.
-
-        Raises:
-            SchemaError: a record does not fit its schema; names record, place and reason.
-            MissingKeyError: a record lacks a key.
-        """
-        for key in self.keys:
-            for record in records:
-                if record.get(key) is None:
-                    raise MissingKeyError(
-                        f"a record has no value for key property '{key}'.", stream=self.stream
-                    )
-        if self._validator is None:
-            return
-        is_valid = self._validator.is_valid
-        for record in records:
-            if not is_valid(record):
-                self._refuse(record)
-
-    def _refuse(self, record: dict[str, Any]) -> None:
+    def fault_of(self, record: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with a record by its schema, in a few words; None: nothing."""
+        if self._validator is None or self._validator.is_valid(record):
+            return None
         error = next(iter(self._validator.iter_errors(record)))
         where = ".".join(map(str, error.instance_path)) or "record"
-        identity = ", ".join(f"{key}={record.get(key)!r}" for key in self.keys) or "without a key"
-        raise SchemaError(
-            f"record ({identity}): '{where}': {str(error.message)[:300]}.",
-            stream=self.stream,
-            advice="Correct the schema or the record, or set 'validate_records' to false.",
-        )
+        return f"'{where}': {str(error.message)[:300]}"
+
+    def identity(self, record: Mapping[str, Any]) -> str:
+        """Return how an error names a record: its keys and their values."""
+        found = ", ".join(f"{key}={record.get(key)!r}" for key in self.keys)
+        return found or "without a key"
 
 
 def _validator(schema: Mapping[str, Any], stream: str) -> Any:

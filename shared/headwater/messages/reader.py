@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from headwater.errors import MessageError
-from headwater.messages.json import DecodeError, decode_exact
+from headwater.messages.json import DecodeError, decode_exact, decode_lines_exact
 
 CHUNK_BYTES = 1024 * 1024
 EXCERPT = 120
@@ -39,11 +39,25 @@ class RecordRun:
     lines: bytes
     count: int
 
+    def decoded(self) -> list[Any]:
+        """Return the messages.
+
+        Raises:
+            MessageError: a line is not JSON.
+        """
+        try:
+            return decode_lines_exact(self.lines)
+        except DecodeError as fault:
+            raise MessageError(
+                f"a RECORD line is not JSON: {fault}.", stream=self.stream
+            ) from fault
+
 
 class MessageReader:
     """Singer messages from a binary stream.
 
-    Iterating yields a `RecordRun` for RECORD lines and a decoded `dict` for others.
+    Iterating yields a `RecordRun` for RECORD lines, a decoded `dict` for others, and None
+    where the stream's `read1` returned None: nothing came for a while.
 
     Raises:
         MessageError: a line is not a message; it names the line's number.
@@ -54,15 +68,21 @@ class MessageReader:
         self._chunk_bytes = chunk_bytes
         self.line_number = 0
 
-    def __iter__(self) -> Iterator[RecordRun | dict[str, Any]]:
+    def __iter__(self) -> Iterator[RecordRun | dict[str, Any] | None]:
         for block in self._blocks():
-            yield from self._messages(block)
+            if block is None:
+                yield None
+            else:
+                yield from self._messages(block)
 
-    def _blocks(self) -> Iterator[bytes]:
-        """Yield blocks of whole lines."""
-        read = getattr(self._stream, "read1", self._stream.read)
+    def _blocks(self) -> Iterator[bytes | None]:
+        """Yield blocks of whole lines; None where the stream says that nothing came."""
+        read = getattr(self._stream, "read1", None) or self._stream.read
         parts: list[bytes] = []
-        while chunk := read(self._chunk_bytes):
+        while (chunk := read(self._chunk_bytes)) != b"":
+            if chunk is None:
+                yield None
+                continue
             end = chunk.rfind(b"\n") + 1
             if not end:
                 parts.append(chunk)

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from headwater import log
@@ -20,6 +20,49 @@ USAGE_EXIT_CODE = 2
 
 class Terminated(BaseException):
     """SIGTERM or SIGINT arrived."""
+
+
+class Stop:
+    """What a signal sets: work is finished first, waiting is interrupted at once.
+
+    By default a signal interrupts everything; after `defer`, only what is `at_once`.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._interrupts = True
+
+    def ask(self) -> None:
+        """Be told of a signal.
+
+        Raises:
+            Terminated: nothing has to be finished first.
+        """
+        self._asked = True
+        if self._interrupts:
+            raise Terminated
+
+    def defer(self) -> None:
+        """Have signals wait from now on."""
+        self._interrupts = False
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal interrupt what happens inside.
+
+        Raises:
+            Terminated: a signal came.
+        """
+        self._interrupts = True
+        try:
+            if self._asked:
+                raise Terminated
+            yield
+        finally:
+            self._interrupts = False
+
+
+STOP = Stop()
 
 
 def parser_for(plugin: type[Plugin], description: str) -> argparse.ArgumentParser:
@@ -109,7 +152,7 @@ def _traceback_wanted(logger: logging.Logger) -> bool:
 
 
 def _terminate(signum: int, frame: object) -> None:  # noqa: ARG001
-    raise Terminated
+    STOP.ask()
 
 
 def usage_error(parser: argparse.ArgumentParser, fault: ConfigError) -> NoReturn:

@@ -3,66 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import gzip
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NoReturn
-from urllib.parse import unquote, urlsplit
 
-from headwater.errors import MessageError, MissingSchemaError
-from headwater.loading.batch import Batch
-from headwater.loading.loader import Loader
-from headwater.loading.plan import Plan
-from headwater.messages import MessageReader, RecordRun, claim_stdout, decode_exact
-from headwater.messages.json import DecodeError, decode_lines_exact
+from headwater.errors import LoadError, MessageError, MissingSchemaError
+from headwater.loading import Batch, Loader, Plan, RefusedRowsError
+from headwater.loading.records import InvalidRecord, RecordReader
+from headwater.loading.rows import Rows, Stamp
+from headwater.messages import MessageReader, RecordRun, claim_stdout
+from headwater.messages.json import encode
 from headwater.plugin import command
-from headwater.plugin.base import STREAM_MAP_SETTINGS, Plugin
+from headwater.plugin.base import Plugin
 from headwater.plugin.mapping import StreamMapper
-from headwater.settings import Setting, Settings
-from headwater.target.release import StateRelease, compare_ledger
+from headwater.settings import Settings
+from headwater.target.batch_files import read_batch_files
+from headwater.target.input import PipeInput
+from headwater.target.invalid import InvalidRecords
+from headwater.target.release import StateRelease, compare_ledger, ledger_of
+from headwater.target.settings import BUILTIN_SETTINGS
+from headwater.target.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-BATCH_BYTES = 64 * 1024 * 1024
-TARGET_SETTINGS = Settings(
-    (
-        Setting("add_record_metadata", "boolean", "Add `_sdc_*` columns.", default=True),
-        Setting("activate_version", "boolean", "Obey ACTIVATE_VERSION messages.", default=True),
-        Setting(
-            "hard_delete",
-            "boolean",
-            "Delete the rows of an old version instead of setting `_sdc_deleted_at`.",
-            default=False,
-        ),
-        Setting("validate_records", "boolean", "Check records against their schema.", default=True),
-        Setting("batch_size_rows", "integer", "Rows of a batch.", default=100_000, minimum=1),
-        Setting(
-            "batch_size_bytes",
-            "integer",
-            "Bytes of a batch, as they come in.",
-            default=BATCH_BYTES,
-            minimum=1,
-        ),
-        Setting(
-            "batch_wait_limit_seconds",
-            "number",
-            "Age at which a batch is loaded however small it is.",
-            default=300,
-            minimum=0,
-        ),
-        Setting(
-            "compare_ledger",
-            "boolean",
-            "Fail when our taps say they wrote more or fewer records than came in.",
-            default=True,
-        ),
-    )
-)
+DECODED_BYTES = 1000  # what a decoded record counts for, whose line is gone
+IDLE_SECONDS = 1.0
 
 
 class Target(Plugin):
@@ -75,7 +45,7 @@ class Target(Plugin):
         output: Writes a line of state; to standard output by default.
     """
 
-    builtin_settings: ClassVar[Settings] = TARGET_SETTINGS + STREAM_MAP_SETTINGS
+    builtin_settings: ClassVar[Settings] = BUILTIN_SETTINGS
     capabilities: ClassVar[tuple[str, ...]] = (
         "about",
         "stream-maps",
@@ -100,10 +70,16 @@ class Target(Plugin):
         self.received: dict[str, int] = {}
         self._release = StateRelease(output or _print_line)
         self._loader: Loader | None = None
+        self._worker = Worker()
+        self._invalid = InvalidRecords(str(self.config["on_invalid"]), lambda: self.loader)
         self._batches: dict[str, Batch] = {}
+        self._readers: dict[str, RecordReader] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
+        self._rows = self._bytes = 0
         self._opened_at = time.monotonic()
         self._started = int(time.time() * 1000)
+        self._state: Mapping[str, Any] | None = None
+        self._since_state: set[str] = set()
         self._mapper = StreamMapper(self.config) if self.maps_streams else None
 
     def make_loader(self) -> Loader:
@@ -117,88 +93,145 @@ class Target(Plugin):
             self._loader = self.make_loader()
         return self._loader
 
+    @property
+    def overwrites(self) -> bool:
+        """Whether nothing is in place, and no state true, before the run has ended well."""
+        return bool(self.config.get("load_method") == "overwrite")
+
     # --- messages ---------------------------------------------------------------------
 
-    def process(self, stream: BinaryIO) -> None:
+    def process(self, stream: Any) -> None:
         """Load everything that a tap writes.
 
         What is whole is committed and its state written even where the input is at fault.
+
+        Args:
+            stream: A binary stream, or another with its `read1`.
         """
         try:
             self._read(stream)
         except (MessageError, command.Terminated):
-            self.drain()
+            self._drain()
+            self._worker.wait()
             raise
-        self.finish()
+        self._finish()
 
-    def _read(self, stream: BinaryIO) -> None:
+    def _read(self, stream: Any) -> None:
         for message in MessageReader(stream):
             if isinstance(message, RecordRun):
                 self._records(message)
-            else:
+            elif message is not None:
                 self._message(message)
             self._drain_if_due()
 
-    def finish(self) -> None:
-        """Commit what is left, write the last state, compare the ledger."""
-        self.drain(release=False)
-        if self.config["compare_ledger"] and self._mapper is None:
-            compare_ledger(self._release.last, self.received)
-        self._release.release()
+    def _finish(self) -> None:
+        """Commit what is left, put in place what waited for it, write the last state."""
+        self._drain(release=not self.overwrites)
+        self._worker.wait()
         if self._loader is not None:
+            if self.overwrites:
+                self._loader.finish(self._complete_streams())
+                if self._state is not None:
+                    state = encode(self._state).decode()
+                    self._loader.load([], state)
+                    self._release.release(state)
             self._loader.close()
+        for stream, count in self._invalid.counts.items():
+            logger.warning("stream '%s': %d records were not loaded", stream, count)
 
-    def drain(self, *, release: bool = True) -> None:
-        """Commit all batches, then write the state that was waiting for them."""
-        for batch in self._batches.values():
-            if batch.records:
-                self.loader.load(batch)
-                batch.records, batch.bytes = [], 0
+    def _complete_streams(self) -> frozenset[str]:
+        """Return the streams that came to their end, by the ledger or by a last state.
+
+        Raises:
+            LoadError: a stream did not.
+        """
+        ledger = ledger_of(self._state or {})
+        complete = set()
+        for stream in self._batches:
+            entry = ledger.get(stream)
+            if entry is not None and not entry.get("complete"):
+                reason = "the tap says that it is not complete"
+            elif stream in self._since_state:
+                reason = "the input ended without a STATE after its records"
+            else:
+                complete.add(stream)
+                continue
+            raise LoadError(
+                f"its table was not replaced: {reason}.",
+                stream=stream,
+                advice="The table of the last complete run is still there.",
+            )
+        return frozenset(complete)
+
+    def _drain(self, *, release: bool = True) -> None:
+        """Have all batches loaded, then the state written that came after their records."""
+        batches = [batch for batch in self._batches.values() if len(batch)]
+        for batch in batches:
+            self._batches[batch.plan.stream] = batch.emptied()
+        state = encode(self._state).decode() if self._state is not None and release else None
+        self._rows = self._bytes = 0
         self._opened_at = time.monotonic()
-        if release:
-            self._release.release()
+        if batches or state is not None or any(map(len, self._invalid.batches.values())):
+            self._worker.submit(lambda: self._load(batches, state))
+
+    def _load(self, batches: list[Batch], state: str | None) -> None:
+        batches += self._invalid.full()
+        while True:
+            try:
+                self.loader.load(batches, state)
+                break
+            except RefusedRowsError as refused:
+                stream = refused.batch.plan.stream
+                self._invalid.take(stream, [(record, why) for _, record, why in refused.rows],
+                                   refused)  # fmt: skip
+                for index, _, _ in reversed(refused.rows):
+                    refused.batch.drop(index)
+                batches += self._invalid.full()
+        self._release.release(state)
 
     def _drain_if_due(self) -> None:
-        rows = sum(len(batch.records) for batch in self._batches.values())
-        size = sum(batch.bytes for batch in self._batches.values())
+        config = self.config
         age = time.monotonic() - self._opened_at
         if (
-            rows >= self.config["batch_size_rows"]
-            or size >= self.config["batch_size_bytes"]
-            or (age >= self.config["batch_wait_limit_seconds"])
+            self._rows >= config["batch_size_rows"]
+            or self._bytes >= config["batch_size_bytes"]
+            or age >= config["batch_wait_limit_seconds"]
         ):
-            self.drain()
-
-    def _records(self, run: RecordRun) -> None:
-        try:
-            envelopes = decode_lines_exact(run.lines)
-        except DecodeError as fault:
-            raise MessageError(f"a RECORD line is not JSON: {fault}.", stream=run.stream) from fault
-        self._add(run.stream, envelopes, len(run.lines))
+            self._drain(release=not self.overwrites)
 
     def _message(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "RECORD":
-            self._add(_stream_of(message), [message], 1000)
+            self._decoded(_stream_of(message), [message])
         elif kind == "SCHEMA":
             self._schema(message)
         elif kind == "STATE":
-            value = message.get("value")
-            if isinstance(value, dict):
-                self._release.hold(value)
+            self._hold(message.get("value"))
         elif kind == "ACTIVATE_VERSION":
-            self._activate(_stream_of(message), int(message["version"]))
+            self._activate(_stream_of(message), message.get("version"))
         elif kind == "BATCH":
-            self._batch_files(message)
+            stream = _stream_of(message)
+            for records in read_batch_files(message, stream):
+                self._decoded(stream, [{"record": record} for record in records])
+                self._drain_if_due()
         else:
             raise MessageError(f"message type '{kind}' is not known.")
+
+    def _hold(self, value: Any) -> None:
+        """Keep a state until what came before it is committed; an empty one replaces none."""
+        if not isinstance(value, dict) or not value:
+            return
+        if self.config["compare_ledger"] and self._mapper is None:
+            compare_ledger(value, self.received)
+        self._state = value
+        self._since_state.clear()
+
+    # --- schemas ----------------------------------------------------------------------
 
     def _schema(self, message: dict[str, Any]) -> None:
         stream = _stream_of(message)
         if self._schemas.get(stream) == message:
             return
-        self._schemas[stream] = message
-        self.drain(release=False)
         schema, keys = message.get("schema"), message.get("key_properties") or []
         if not isinstance(schema, dict):
             raise MessageError("a SCHEMA message has no schema.", stream=stream)
@@ -208,6 +241,7 @@ class Target(Plugin):
                 self._plan(alias, mapped, mapped_keys)
         else:
             self._plan(stream, schema, keys)
+        self._schemas[stream] = message
 
     def _plan(self, stream: str, schema: dict[str, Any], keys: Sequence[str]) -> None:
         plan = Plan(
@@ -217,75 +251,79 @@ class Target(Plugin):
             has_metadata=self.config["add_record_metadata"],
             validates=self.config["validate_records"],
         )
-        self.loader.prepare(plan)
-        self._batches[stream] = Batch(plan)
+        if stream in self._batches and len(self._batches[stream]):
+            self._drain(release=not self.overwrites)
+        self._worker.wait()
+        self._batches[stream] = self.loader.open(plan)
+        self._readers[stream] = RecordReader(plan, keeps_text=self.loader.keeps_text)
 
-    def _add(self, stream: str, envelopes: list[dict[str, Any]], size: int) -> None:
+    # --- records ----------------------------------------------------------------------
+
+    def _records(self, run: RecordRun) -> None:
+        if self._mapper is not None or run.stream not in self._readers:
+            self._decoded(run.stream, run.decoded())
+            return
+        self._received(run.stream, run.count)
+        rows, invalid = self._readers[run.stream].read(run.lines, self._stamp())
+        self._add(run.stream, rows, invalid, len(run.lines))
+
+    def _decoded(self, stream: str, envelopes: list[dict[str, Any]]) -> None:
+        """Take in RECORD messages that are decoded already, or must be to be mapped."""
         if stream not in self._schemas:
             raise MissingSchemaError(
                 "a RECORD came before its SCHEMA.",
                 stream=stream,
                 advice="The tap must describe a stream before it writes records of it.",
             )
-        self.received[stream] = self.received.get(stream, 0) + len(envelopes)
-        try:
-            records = [envelope["record"] for envelope in envelopes]
-        except KeyError as fault:
-            raise MessageError("a RECORD message has no record.", stream=stream) from fault
-        if self.config["add_record_metadata"]:
-            self._stamp(envelopes, records)
+        self._received(stream, len(envelopes))
+        for alias, mapped in self._mapped(stream, envelopes):
+            rows, invalid = self._readers[alias].from_envelopes(mapped, self._stamp())
+            self._add(alias, rows, invalid, len(mapped) * DECODED_BYTES)
+
+    def _mapped(
+        self, stream: str, envelopes: list[dict[str, Any]]
+    ) -> Iterable[tuple[str, list[dict[str, Any]]]]:
         if self._mapper is None:
-            self._append(stream, records, size)
+            yield stream, envelopes
             return
-        for alias, mapped in self._mapper.transform(stream, records):
-            self._append(alias, mapped, size)
+        for envelope in envelopes:
+            if not isinstance(envelope.get("record"), dict):
+                raise MessageError("a RECORD message has no record.", stream=stream)
+            for alias, records in self._mapper.transform(stream, [envelope["record"]]):
+                yield alias, [{**envelope, "record": record} for record in records]
 
-    def _append(self, stream: str, records: list[dict[str, Any]], size: int) -> None:
-        batch = self._batches[stream]
-        batch.plan.check(records)
-        batch.records += records
-        batch.bytes += size
+    def _received(self, stream: str, count: int) -> None:
+        self.received[stream] = self.received.get(stream, 0) + count
+        self._since_state.add(stream)
 
-    def _stamp(self, envelopes: list[dict[str, Any]], records: list[dict[str, Any]]) -> None:
+    def _add(self, stream: str, rows: Rows, invalid: list[InvalidRecord], size: int) -> None:
+        if invalid:
+            found = [(i.record, i.reason) for i in invalid]
+            self._worker.wait()  # quarantine opens a table
+            self._invalid.take(stream, found, invalid[0].error)
+        if rows.count:
+            self._batches[stream].add(rows)
+            self._rows += rows.count
+            self._bytes += size
+
+    def _stamp(self) -> Stamp | None:
+        if not self.config["add_record_metadata"]:
+            return None
         now = datetime.now(timezone.utc)
-        moment, sequence = now.isoformat(), int(now.timestamp() * 1000)
-        for envelope, record in zip(envelopes, records, strict=True):
-            record["_sdc_extracted_at"] = envelope.get("time_extracted")
-            record["_sdc_received_at"] = moment
-            record["_sdc_batched_at"] = moment
-            record["_sdc_sequence"] = sequence
-            record["_sdc_table_version"] = envelope.get("version")
-            record["_sdc_sync_started_at"] = self._started
-            record.setdefault("_sdc_deleted_at", None)
+        return Stamp(now.isoformat(), int(now.timestamp() * 1000), self._started)
 
-    def _activate(self, stream: str, version: int) -> None:
+    def _activate(self, stream: str, version: Any) -> None:
         batch = self._batches.get(stream)
-        if not self.config["activate_version"] or batch is None:
+        if not self.config["activate_version"] or batch is None or not isinstance(version, int):
             return
         if not self.config["add_record_metadata"]:
             logger.warning(
                 "stream '%s': ACTIVATE_VERSION needs setting 'add_record_metadata'.", stream
             )
             return
-        self.drain(release=False)
-        self.loader.activate_version(batch.plan, version)
-
-    def _batch_files(self, message: dict[str, Any]) -> None:
-        stream, encoding = _stream_of(message), message.get("encoding") or {}
-        if encoding.get("format") != "jsonl":
-            raise MessageError(
-                f"BATCH format '{encoding.get('format')}' is not supported; jsonl is.",
-                stream=stream,
-            )
-        for place in message.get("manifest") or ():
-            parts = urlsplit(place)
-            path = unquote(parts.path) if parts.scheme == "file" else place
-            content = Path(path).read_bytes()
-            if encoding.get("compression") == "gzip":
-                content = gzip.decompress(content)
-            lines = [line for line in content.split(b"\n") if line.strip()]
-            self._add(stream, [{"record": decode_exact(line)} for line in lines], len(content))
-            self._drain_if_due()
+        self._drain(release=False)
+        plan = batch.plan
+        self._worker.submit(lambda: self.loader.activate_version(plan, version))
 
     # --- what singer_sdk.testing calls --------------------------------------------------
 
@@ -295,7 +333,7 @@ class Target(Plugin):
 
     def process_endofpipe(self) -> None:
         """Commit what is left."""
-        self.finish()
+        self._finish()
 
     # --- the command line -------------------------------------------------------------
 
@@ -306,6 +344,10 @@ class Target(Plugin):
         parser.add_argument(
             "--input", metavar="FILE", help="A file to read messages from instead of stdin."
         )
+        if "state_in_destination" in cls.settings().by_name:
+            parser.add_argument(
+                "--state", action="store_true", help="Print the state that the destination keeps."
+            )
         arguments = parser.parse_args(args)
         command.run(cls, arguments, lambda: cls._work(arguments))
 
@@ -314,19 +356,23 @@ class Target(Plugin):
         output = claim_stdout()
 
         def write(line: str) -> None:
-            output.write(line.encode() + b"\n")
+            _write_all(output, line.encode() + b"\n")
 
         target = cls(**command.config_from(arguments), output=write)
+        if getattr(arguments, "state", False):
+            write(target.loader.read_state() or "{}")
+            return
+        command.STOP.defer()
         started = time.monotonic()
         if arguments.input:
             with Path(arguments.input).open("rb") as file:
                 target.process(file)
         else:
-            target.process(sys.stdin.buffer)
-        count = sum(target.received.values())
+            idle = min(IDLE_SECONDS, float(target.config["batch_wait_limit_seconds"]) or 0.1)
+            target.process(PipeInput(sys.stdin.buffer, command.STOP, idle))
         target.logger.info(
             "%d records of %d streams loaded in %.1f s",
-            count,
+            sum(target.received.values()),
             len(target.received),
             time.monotonic() - started,
         )
@@ -337,6 +383,12 @@ def _stream_of(message: Mapping[str, Any]) -> str:
     if not isinstance(stream, str) or not stream:
         raise MessageError(f"a {message.get('type')} message names no stream.")
     return stream
+
+
+def _write_all(output: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[output.write(view) :]
 
 
 def _print_line(line: str) -> None:

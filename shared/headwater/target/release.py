@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ LEDGER_KEY = "headwater"
 
 
 class StateRelease:
-    """Keeps the last STATE back until everything before it is in the destination.
+    """Writes states, each once.
 
     Args:
         write: Writes one line to standard output.
@@ -20,34 +19,29 @@ class StateRelease:
 
     def __init__(self, write: Callable[[str], None]):
         self._write = write
-        self._pending: Mapping[str, Any] | None = None
         self._written: str | None = None
-        self.last: Mapping[str, Any] | None = None
 
-    def hold(self, value: Mapping[str, Any]) -> None:
-        """Keep a state; an empty one never replaces a good one."""
-        if value:
-            self._pending = self.last = value
-
-    def release(self) -> None:
-        """Write the state that is held: everything before it is committed."""
-        if self._pending is None:
-            return
-        text = json.dumps(self._pending, default=float)
-        self._pending = None
-        if text != self._written:
-            self._write(text)
-            self._written = text
+    def release(self, state: str | None) -> None:
+        """Write a state: everything before it is committed."""
+        if state is not None and state != self._written:
+            self._write(state)
+            self._written = state
 
 
-def compare_ledger(state: Mapping[str, Any] | None, received: Mapping[str, int]) -> None:
-    """Compare what the tap says it wrote with what came in.
+def ledger_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the ledger in a state: what our taps have written of each stream."""
+    part = state.get(LEDGER_KEY)
+    ledger = part.get("ledger") if isinstance(part, Mapping) else None
+    return ledger if isinstance(ledger, Mapping) else {}
+
+
+def compare_ledger(state: Mapping[str, Any], received: Mapping[str, int]) -> None:
+    """Compare what the tap says it wrote before a state with what came in before it.
 
     Raises:
         LoadError: they differ.
     """
-    ledger = ((state or {}).get(LEDGER_KEY) or {}).get("ledger") or {}
-    for stream, entry in ledger.items():
+    for stream, entry in ledger_of(state).items():
         sent, came = entry.get("records"), received.get(stream, 0)
         if isinstance(sent, int) and sent != came:
             raise LoadError(

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 from headwater.errors import ConfigError, LoadError
-from headwater.loading import Kind, Plan
-from headwater.loading.batch import Batch
-from headwater.loading.rows import to_csv
-from headwater.loading.sql import names, quote, table_name
+from headwater.loading import Batch, Kind, Plan, RefusedRowsError
+from headwater.loading.table import LineBatch, Table, chunks, quote, refused
 
-TYPES = {
-    Kind.BOOLEAN: "BOOLEAN",
-    Kind.INTEGER: "BIGINT",
-    Kind.NUMBER: "DOUBLE",
-    Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
-    Kind.DATE: "DATE",
-    Kind.TIME: "TIME",
-    Kind.TEXT: "VARCHAR",
-    Kind.JSON: "JSON",
-}
-WIDER = {("BIGINT", "DOUBLE"), ("INTEGER", "BIGINT"), ("INTEGER", "DOUBLE")}
-BIGINT = range(-(2**63), 2**63)
+from target_duckdb import tables
+from target_duckdb.tables import NAMING
+
+STATE_TABLE = "_headwater_state"
+NEW = "__new"
+STAGE = "headwater_stage"
+TYPES_TEXT = tables.TYPES[Kind.TEXT]
+SHORTEST_LINE_LIMIT = 2**21
+ABOUT_VALUES = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfRangeException,
+    duckdb.ConstraintException,
+)
 
 
 class DuckDBLoader:
@@ -40,10 +41,13 @@ class DuckDBLoader:
         ConfigError: the file cannot be opened.
     """
 
+    keeps_text = False
+
     def __init__(self, config: Mapping[str, Any]):
-        self._schema = config["default_target_schema"]
-        self._appends = config["load_method"] == "append-only"
-        self._hard_delete = config["hard_delete"]
+        self._schema = str(config["default_target_schema"])
+        self._method = str(config["load_method"])
+        self._hard_delete = bool(config["hard_delete"])
+        self._state_id = str(config["state_id"]) if config["state_in_destination"] else None
         try:
             self._connection = duckdb.connect(str(config["filepath"]))
         except duckdb.Error as fault:
@@ -53,62 +57,113 @@ class DuckDBLoader:
             ) from fault
         self._connection.execute("SET TimeZone = 'UTC'")
         self._folder = tempfile.TemporaryDirectory(prefix="target-duckdb-")
+        self._empty: set[str] = set()
+        self._replacing: dict[str, Table] = {}
 
-    def prepare(self, plan: Plan) -> None:
-        """Create the table, add columns, widen types."""
-        table = self._table(plan)
+    # --- tables -----------------------------------------------------------------------
+
+    def open(self, plan: Plan) -> LineBatch:
+        """Make the stream's table fit the plan, and return an empty batch for it."""
+        name = NAMING.identifier(plan.stream)
+        overwrites = self._method == "overwrite"
+        if overwrites:
+            name += NEW
         with self._transaction(plan.stream):
-            self._run(f"CREATE SCHEMA IF NOT EXISTS {quote(self._schema)}")
-            columns = ", ".join(f"{quote(c.name)} {TYPES[c.kind]}" for c in plan.columns)
-            self._run(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
-            existing = self._existing(plan)
-            for column in plan.columns:
-                wanted, present = TYPES[column.kind], existing.get(column.name)
-                if present is None:
-                    self._run(f"ALTER TABLE {table} ADD COLUMN {quote(column.name)} {wanted}")
-                elif (present, wanted) in WIDER:
-                    self._run(f"ALTER TABLE {table} ALTER {quote(column.name)} TYPE {wanted}")
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(self._schema)}")
+            if overwrites and plan.stream not in self._replacing:
+                self._connection.execute(
+                    f"DROP TABLE IF EXISTS {quote(self._schema)}.{quote(name)}"
+                )
+            existing = tables.existing_columns(self._connection, self._schema, name)
+            table = tables.table_for(plan, self._schema, name, existing)
+            if existing:
+                tables.grow(self._connection, table, existing)
+            else:
+                tables.create(self._connection, table)
+                self._empty.add(table.qualified)
+        if overwrites:
+            self._replacing[plan.stream] = table
+        merges = bool(plan.keys) and self._method != "append-only"
+        return LineBatch(plan, table, merges=merges)
 
-    def load(self, batch: Batch) -> None:
-        """Read and merge a batch, in one transaction."""
-        plan, table = batch.plan, self._table(batch.plan)
-        merges = bool(plan.keys) and not self._appends
-        records = batch.unique() if merges else batch.records
+    # --- rows -------------------------------------------------------------------------
+
+    def load(self, batches: Sequence[Batch], state: str | None) -> None:
+        """Read and merge batches and keep the state, in one transaction."""
+        filled = cast("Sequence[LineBatch]", batches)
+        for batch in filled:
+            if batch.wide:
+                self._make_room(batch)
+        stream = filled[0].plan.stream if filled else None
+        try:
+            with self._transaction(stream):
+                for batch in filled:
+                    self._bring_in(batch, batch.lines())
+                if state is not None and self._state_id is not None:
+                    self._keep_state(state)
+        except LoadError as fault:
+            if isinstance(fault.__cause__, ABOUT_VALUES):
+                self._name_rows(filled)
+            raise
+        self._empty -= {batch.table.qualified for batch in filled}
+
+    def _name_rows(self, batches: Sequence[LineBatch]) -> None:
+        for batch in batches:
+            lines = batch.lines()
+
+            def attempt(part: Sequence[str], batch: LineBatch = batch) -> str | None:
+                try:
+                    with self._transaction(batch.plan.stream, keep=False):
+                        self._bring_in(batch, part)
+                except LoadError as fault:
+                    if not isinstance(fault.__cause__, ABOUT_VALUES):
+                        raise
+                    return " ".join(str(fault.__cause__).split())[:300]
+                return None
+
+            found = refused(lines, attempt)
+            if found:
+                rows = [(index, batch.values(lines[index]), reason) for index, reason in found]
+                raise RefusedRowsError(batch, rows)
+
+    def _bring_in(self, batch: LineBatch, lines: Sequence[str]) -> None:
+        table = batch.table
         file = Path(self._folder.name) / "batch.csv"
         longest = 0
         with file.open("wb") as out:
-            for start in range(0, len(records), 5000):
-                part = to_csv(plan.columns, records[start : start + 5000])
-                longest = max(longest, len(part))
-                out.write(part)
-        columns = names(c.name for c in plan.columns)
-        with self._transaction(plan.stream):
-            self._widen_for(table, plan, records)
-            existing = self._existing(plan)
-            types = {c.name: existing[c.name] for c in plan.columns}
-            struct = ", ".join(
-                f"{_literal(name)}: {_literal(kind)}" for name, kind in types.items()
-            )
-            # a field may hold newlines, and a line be as long as a whole part
-            source = (
-                f"read_csv({_literal(str(file))}, columns={{{struct}}}, header=false, delim=',', "
-                "quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, auto_detect=false, "
-                f"parallel=false, new_line='\\n', max_line_size={max(longest, 2**21)}, "
-                f"buffer_size={max(longest, 2**21) * 16})"
-            )
-            if merges:
-                self._run(f"CREATE OR REPLACE TEMP TABLE headwater_stage AS SELECT * FROM {source}")
-                match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in plan.keys)
-                self._run(f"DELETE FROM {table} t USING headwater_stage s WHERE {match}")
-                source = "headwater_stage"
-            self._run(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}")
-            if merges:
-                self._run("DROP TABLE headwater_stage")
-        file.unlink()
+            for chunk in chunks(lines):
+                longest = max(longest, len(chunk))
+                out.write(chunk)
+        source = _read_csv(file, table, lines, longest)
+        columns = table.column_list()
+        run = self._connection.execute
+        if batch.merges and table.qualified not in self._empty:
+            run(f"CREATE OR REPLACE TEMP TABLE {STAGE} AS SELECT * FROM {source}")
+            match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in table.keys)
+            run(f"DELETE FROM {table.qualified} t USING {STAGE} s WHERE {match}")
+            run(f"INSERT INTO {table.qualified} ({columns}) SELECT {columns} FROM {STAGE}")
+            run(f"DROP TABLE {STAGE}")
+        else:
+            run(f"INSERT INTO {table.qualified} ({columns}) SELECT {columns} FROM {source}")
+
+    def _make_room(self, batch: LineBatch) -> None:
+        """Widen columns for integers beyond 64 bits: to 128 bits, beyond those to text."""
+        columns = list(batch.table.columns)
+        for index, largest in batch.wide.items():
+            kind, type_ = (Kind.INTEGER, "HUGEINT") if largest < 2**127 else (Kind.TEXT, TYPES_TEXT)
+            if columns[index].type not in ("HUGEINT", TYPES_TEXT) or kind is Kind.TEXT:
+                columns[index] = replace(columns[index], kind=kind, type=type_)
+        grown = replace(batch.table, columns=tuple(columns))
+        with self._transaction(batch.plan.stream):
+            existing = tables.existing_columns(self._connection, grown.schema, grown.name)
+            tables.grow(self._connection, grown, existing)
+        batch.for_table(grown)
+
+    # --- versions, state, the end -----------------------------------------------------
 
     def activate_version(self, plan: Plan, version: int) -> None:
         """Take out, or mark, rows of earlier versions."""
-        table = self._table(plan)
+        table = f"{quote(self._schema)}.{quote(NAMING.identifier(plan.stream))}"
         older = "(_sdc_table_version < ? OR _sdc_table_version IS NULL)"
         with self._transaction(plan.stream):
             if self._hard_delete:
@@ -120,43 +175,52 @@ class DuckDBLoader:
                     [datetime.now(timezone.utc), version],
                 )
 
+    def finish(self, complete: frozenset[str]) -> None:
+        """Put overwritten tables in place, all at once."""
+        with self._transaction(None):
+            for stream, table in self._replacing.items():
+                if stream in complete:
+                    name = quote(NAMING.identifier(stream))
+                    self._connection.execute(f"DROP TABLE IF EXISTS {quote(self._schema)}.{name}")
+                    self._connection.execute(f"ALTER TABLE {table.qualified} RENAME TO {name}")
+
+    def _keep_state(self, state: str) -> None:
+        table = f"{quote(self._schema)}.{STATE_TABLE}"
+        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(self._schema)}")
+        self._connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} "
+            "(id VARCHAR PRIMARY KEY, state VARCHAR, committed_at TIMESTAMP WITH TIME ZONE)"
+        )
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?, now())", [self._state_id, state]
+        )
+
+    def read_state(self) -> str | None:
+        """Return the state that is kept here; None where there is none."""
+        if not tables.existing_columns(self._connection, self._schema, STATE_TABLE):
+            return None
+        row = self._connection.execute(
+            f"SELECT state FROM {quote(self._schema)}.{STATE_TABLE} WHERE id = ?",
+            [self._state_id or "default"],
+        ).fetchone()
+        return str(row[0]) if row else None
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
         self._folder.cleanup()
 
-    def _run(self, statement: str) -> None:
-        self._connection.execute(statement)
-
-    def _table(self, plan: Plan) -> str:
-        return f"{quote(self._schema)}.{quote(table_name(plan.stream))}"
-
-    def _existing(self, plan: Plan) -> dict[str, str]:
-        rows = self._connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? "
-            "AND table_name = ? AND database_name = current_database()",
-            [self._schema, table_name(plan.stream)],
-        ).fetchall()
-        return dict(rows)
-
-    def _widen_for(self, table: str, plan: Plan, records: list[dict[str, Any]]) -> None:
-        """Make room for integers beyond 64 bits."""
-        for column in plan.columns:
-            if column.kind is Kind.INTEGER and any(
-                type(value := record.get(column.name)) is int and value not in BIGINT
-                for record in records
-            ):
-                self._run(f"ALTER TABLE {table} ALTER {quote(column.name)} TYPE HUGEINT")
+    # --- transactions -----------------------------------------------------------------
 
     @contextmanager
-    def _transaction(self, stream: str) -> Iterator[None]:
+    def _transaction(self, stream: str | None, *, keep: bool = True) -> Iterator[None]:
         try:
-            self._run("BEGIN")
+            self._connection.execute("BEGIN")
             yield
-            self._run("COMMIT")
+            self._connection.execute("COMMIT" if keep else "ROLLBACK")
         except BaseException as fault:
             with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
-                self._run("ROLLBACK")
+                self._connection.execute("ROLLBACK")
             if isinstance(fault, duckdb.Error):
                 raise LoadError(
                     f"DuckDB refused the batch: {str(fault).strip()[:500]}.",
@@ -164,6 +228,21 @@ class DuckDBLoader:
                     advice="Nothing of the batch is loaded; the state has not moved.",
                 ) from fault
             raise
+
+
+def _read_csv(file: Path, table: Table, lines: Sequence[str], longest: int) -> str:
+    """Return a call of DuckDB's CSV reader for exactly what we write."""
+    struct = ", ".join(f"{_literal(c.name)}: {_literal(c.type)}" for c in table.columns)
+    # a field that holds a newline cannot be found by readers that begin in the middle
+    parallel = not any("\n" in line or "\r" in line for line in lines)
+    limit = max(longest, SHORTEST_LINE_LIMIT)
+    return (
+        f"read_csv({_literal(str(file))}, columns={{{struct}}}, header=false, delim=',', "
+        "quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, auto_detect=false, "
+        f"parallel={'true' if parallel else 'false'}, new_line='\\n', max_line_size={limit}"
+        + ("" if parallel else f", buffer_size={limit * 16}")
+        + ")"
+    )
 
 
 def _literal(text: str) -> str:

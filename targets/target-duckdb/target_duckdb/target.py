@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from headwater.loading import Loader
 from headwater.settings import Setting, Settings
 from headwater.target import Target
+from headwater.target.settings import DATABASE_SETTINGS
 
 from target_duckdb.loader import DuckDBLoader
 
@@ -14,20 +17,18 @@ class TargetDuckDB(Target):
 
     name = "target-duckdb"
     package_name = "headwater-target-duckdb"
-    own_settings = Settings(
-        (
-            Setting("filepath", description="The DuckDB file.", required=True),
-            Setting(
-                "default_target_schema", description="The schema to load into.", default="main"
-            ),
-            Setting(
-                "load_method",
-                description="`upsert`: a row for each key, the last record wins; "
-                "`append-only`: a row for each record.",
-                default="upsert",
-                enum=("upsert", "append-only"),
-            ),
+    own_settings: ClassVar[Settings] = (
+        Settings(
+            (
+                Setting("filepath", description="The DuckDB file.", required=True),
+                Setting(
+                    "default_target_schema",
+                    description="The schema to load into.",
+                    default="main",
+                ),
+            )
         )
+        + DATABASE_SETTINGS
     )
 
     def make_loader(self) -> Loader:

@@ -1,73 +1,210 @@
-"""Loads batches into files: JSONL, CSV or Parquet, one new file a batch."""
+"""Loads batches into files: JSONL, CSV or Parquet, new files for every batch."""
 
 from __future__ import annotations
 
-import os
 import re
-import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from headwater.errors import LoadError
-from headwater.loading import Plan
-from headwater.loading.batch import Batch
-from headwater.loading.rows import to_csv
-from headwater.messages.json import encode
+from headwater.loading import Batch, Plan, RefusedRowsError, Rows
+from headwater.loading.csv import to_bytes
+from headwater.storage import store_for
+
+from target_files.batch import Content, CSVLines, FilesBatch, JSONLines
+from target_files.compression import SUFFIXES, compress
+
+INVALID_IN_NAMES = re.compile(r"[^\w.=-]")
 
 
 class FilesLoader:
-    """A folder of files, `STREAM-MOMENT-NUMBER.FORMAT`.
-
-    A file appears under its name only when it is whole and on disk.
+    """A folder of files; a file appears under its name only when it is whole and durable.
 
     Args:
         config: The target's settings.
     """
 
     def __init__(self, config: Mapping[str, Any]):
-        self._folder = Path(str(config["destination_path"]))
+        folder = str(config.get("output_path") or config["destination_path"])
+        self._store = store_for(folder, config.get("storage_options"))
         self._format = str(config["format"])
-        self._started = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{os.getpid()}"
+        self._compression = str(config.get("compression_method") or config["compression"])
+        self._scheme = naming_scheme(config)
+        self._partition_by = list(config.get("partition_by") or ())
+        self._most_rows = int(config.get("max_file_rows") or 0)
+        self._most_bytes = int(config.get("max_file_bytes") or 0)
+        self._row_group_rows = int(config["row_group_rows"])
+        self._started = datetime.now(timezone.utc)
+        # two runs that begin in one second must not write under one name
+        self._run = uuid.uuid4().hex[:8]
         self._number = 0
+        self.keeps_text = self._format == "jsonl"
 
-    def prepare(self, plan: Plan) -> None:
-        """Make the folder."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as fault:
-            raise LoadError(f"cannot make {self._folder}: {fault}.", stream=plan.stream) from fault
+    def open(self, plan: Plan) -> FilesBatch:
+        """Return an empty batch."""
+        return _Batch(plan, self._content(plan), self._partition_by, self._content)
 
-    def load(self, batch: Batch) -> None:
-        """Write a batch to a new file."""
-        self._number += 1
-        name = re.sub(r"[^\w.-]", "_", batch.plan.stream)
-        file = self._folder / f"{name}-{self._started}-{self._number:06}.{self._format}"
-        # a dot file: a glob of *.jsonl does not pick up what is not whole
-        partial = self._folder / f".{file.name}.partial"
-        try:
-            self._write(partial, batch)
-            with partial.open("rb+") as written:
-                os.fsync(written.fileno())
-            partial.replace(file)
-        except OSError as fault:
-            partial.unlink(missing_ok=True)
-            raise LoadError(f"cannot write {file}: {fault}.", stream=batch.plan.stream) from fault
-
-    def _write(self, place: Path, batch: Batch) -> None:
-        plan, records = batch.plan, batch.records
+    def _content(self, plan: Plan) -> Content:
         if self._format == "jsonl":
-            place.write_bytes(b"".join(encode(record) + b"\n" for record in records))
-        elif self._format == "csv":
-            header = ",".join('"' + c.name.replace('"', '""') + '"' for c in plan.columns)
-            place.write_bytes(header.encode() + b"\n" + to_csv(plan.columns, records))
-        else:
+            return JSONLines()
+        if self._format == "csv":
+            return CSVLines(plan)
+        from target_files.parquet import ParquetRows
+
+        return ParquetRows(plan)
+
+    def load(self, batches: Sequence[Batch], state: str | None) -> None:  # noqa: ARG002
+        """Write each batch to new files."""
+        for batch in cast("Sequence[_Batch]", batches):
+            batch.convert()
+            for folder, indexes in batch.partitions().items():
+                for start, end in self._split(batch, indexes):
+                    self._write(batch, folder, indexes[start:end])
+
+    def _split(self, batch: FilesBatch, indexes: Sequence[int]) -> list[tuple[int, int]]:
+        size = self._most_rows or len(indexes)
+        if self._most_bytes and self._format != "parquet":
+            texts = batch.content.part(indexes)
+            average = max(1, sum(map(len, texts)) // max(1, len(texts)) + 1)
+            size = min(size, max(1, self._most_bytes // average))
+        elif self._most_bytes:
+            table = batch.content.part(indexes)
+            average = max(1, table.nbytes // max(1, len(indexes)))
+            size = min(size, max(1, self._most_bytes // average))
+        size = max(1, size)
+        return [(at, min(at + size, len(indexes))) for at in range(0, len(indexes), size)]
+
+    def _write(self, batch: FilesBatch, folder: str, indexes: Sequence[int]) -> None:
+        name = self._name(batch.plan.stream, folder)
+        part = batch.content.part(indexes)
+        before = self._store.read(name) if self._appends else None
+        try:
+            self._store.write(name, self._writer(batch.plan, part, before))
+        except OSError as fault:
+            raise LoadError(
+                f"cannot write {name}: {fault}.",
+                stream=batch.plan.stream,
+                advice="The state has not moved; run again.",
+            ) from fault
+
+    @property
+    def _appends(self) -> bool:
+        """Whether a name without moment and number is written again and again."""
+        return not any(f"{{{token}}}" in self._scheme for token in ("timestamp", "number"))
+
+    def _writer(self, plan: Plan, part: Any, before: bytes | None) -> Callable[[Path], None]:
+        if self._format == "parquet":
             from target_files.parquet import write_parquet
 
-            write_parquet(place, plan, records)
+            codec = "snappy" if self._compression == "none" else self._compression
+            rows = self._row_group_rows
+            return lambda place: write_parquet(place, part, compression=codec, row_group_rows=rows)
+        if self._format == "jsonl":
+            content = b"\n".join(part) + b"\n"
+        else:
+            header = ",".join('"' + c.name.replace('"', '""') + '"' for c in plan.columns)
+            content = (b"" if before else header.encode() + b"\n") + to_bytes(part)
+        packed = (before or b"") + compress(content, self._compression)
+        return lambda place: _write_bytes(place, packed)
+
+    def _name(self, stream: str, folder: str) -> str:
+        self._number += 1
+        name = self._scheme.format(
+            stream_name=INVALID_IN_NAMES.sub("_", stream),
+            datestamp=f"{self._started:%Y-%m-%d}",
+            timestamp=f"{self._started:%Y%m%dT%H%M%S}-{self._run}",
+            number=f"{self._number:06}",
+            format=self._format,
+        )
+        if self._format != "parquet":
+            name += SUFFIXES[self._compression]
+        if not folder:
+            return name
+        parent, _, last = name.rpartition("/")
+        return "/".join(part for part in (parent, folder, last) if part)
 
     def activate_version(self, plan: Plan, version: int) -> None:
         """Leave files of earlier versions: `_sdc_table_version` tells the rows apart."""
 
+    def finish(self, complete: frozenset[str]) -> None:
+        """Do nothing: every file is in place when it is written."""
+
+    def read_state(self) -> str | None:
+        """Return None: no state is kept here."""
+        return None
+
     def close(self) -> None:
         """Do nothing: every file is closed when it is written."""
+
+
+class _Batch(FilesBatch):
+    """A batch that names rows its format refuses when it is loaded."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        content: Content,
+        partition_by: Sequence[str],
+        make_content: Callable[[Plan], Content],
+    ):
+        super().__init__(plan, content, partition_by)
+        self._arguments = (partition_by, make_content)
+        self._refused: list[tuple[Rows, str]] = []
+
+    def emptied(self) -> _Batch:
+        """Return an empty batch of the same plan."""
+        partition_by, make_content = self._arguments
+        return _Batch(self.plan, make_content(self.plan), partition_by, make_content)
+
+    def add(self, rows: Rows) -> None:
+        """Take rows in; those that the format refuses are named when the batch is loaded."""
+        try:
+            super().add(rows)
+        except ValueError as fault:
+            self._refused.append((rows, str(fault)))
+
+    def __len__(self) -> int:
+        return super().__len__() + sum(rows.count for rows, _ in self._refused)
+
+    def convert(self) -> None:
+        """Take in what was refused as a whole, row by row.
+
+        Raises:
+            RefusedRowsError: some rows are to blame.
+        """
+        blamed: list[tuple[int, dict[str, Any], str]] = []
+        for rows, _ in self._refused:
+            for index in range(rows.count):
+                one = rows.one(index)
+                try:
+                    super().add(one)
+                except ValueError as fault:
+                    values = {c.name: one.column(i)[0] for i, c in enumerate(self.plan.columns)}
+                    blamed.append((-1, values, str(fault)))
+        self._refused = []
+        if blamed:
+            raise RefusedRowsError(self, blamed)
+
+    def drop(self, index: int) -> None:
+        """Leave out a row: one that was refused has not been taken in."""
+        if index >= 0:
+            super().drop(index)
+
+
+def naming_scheme(config: Mapping[str, Any]) -> str:
+    """Return how files are named, by the settings of ours and of the Hub's default variants."""
+    if config.get("file_naming_scheme"):
+        return str(config["file_naming_scheme"])
+    name = str(config.get("custom_name") or "{stream_name}")
+    if config.get("streams_in_separate_folder"):
+        name = "{stream_name}/" + name
+    if config.get("do_timestamp_file") is False:
+        return name + ".{format}"
+    return name + "-{timestamp}-{number}.{format}"
+
+
+def _write_bytes(place: Path, content: bytes) -> None:
+    place.write_bytes(content)

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import psycopg
-from headwater.errors import ConfigError, LoadError
-from headwater.loading import Column, Kind, Plan
-from headwater.loading.batch import Batch
-from headwater.loading.rows import to_csv
-from headwater.loading.sql import names, quote, table_name
+from headwater.errors import HeadwaterError, LoadError
+from headwater.loading import Batch, Kind, Plan, RefusedRowsError
+from headwater.loading.table import LineBatch, Table, chunks, names, quote, refused
 
-LONGEST_NAME = 63
-TYPES = {
-    Kind.BOOLEAN: "boolean",
-    Kind.INTEGER: "bigint",
-    Kind.NUMBER: "numeric",
-    Kind.TIMESTAMP: "timestamp with time zone",
-    Kind.DATE: "date",
-    Kind.TIME: "time without time zone",
-    Kind.TEXT: "text",
-    Kind.JSON: "jsonb",
-}
-# into what a column of the left type grows when values of the right type come
-WIDER = {
-    ("bigint", "numeric"): "numeric",
-    ("integer", "bigint"): "bigint",
-    ("integer", "numeric"): "numeric",
-}
-BIGINT = range(-(2**63), 2**63)
+from target_postgres import tables
+from target_postgres.connection import Connector
+from target_postgres.tables import NAMING, TYPES, Cursor
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+STATE_TABLE = "_headwater_state"
+NEW = "__new"
+TRIES = 4
+# what another session's locks can cause, and what passes when it is done
+CONTENTION = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
+# a value that cannot be stored: not one of the table, the disk or the server
+ABOUT_VALUES = (psycopg.DataError, psycopg.errors.NotNullViolation, psycopg.errors.CheckViolation)
+ADVICE = "Nothing of the batch is loaded; the state has not moved."
 
 
 class PostgresLoader:
@@ -43,163 +44,296 @@ class PostgresLoader:
         ConfigError: the database cannot be reached.
     """
 
+    keeps_text = False
+
     def __init__(self, config: Mapping[str, Any]):
-        self._schema = config["default_target_schema"]
-        self._appends = config["load_method"] == "append-only"
-        self._hard_delete = config["hard_delete"]
-        try:
-            self._connection = psycopg.connect(**connection_arguments(config))
-        except psycopg.OperationalError as fault:
-            raise ConfigError(
-                f"cannot connect to Postgres: {str(fault).strip()}.",
-                advice="Check 'host', 'port', 'user', 'password' and 'database'.",
-            ) from fault
+        self._schema = str(config["default_target_schema"])
+        self._method = str(config["load_method"])
+        self._hard_delete = bool(config["hard_delete"])
+        self._state_id = str(config["state_id"]) if config["state_in_destination"] else None
+        self._connector = Connector(config)
+        self._connection = self._connector.connect()
+        self._fresh: set[str] = set()
+        self._replacing: dict[str, Table] = {}
 
-    def prepare(self, plan: Plan) -> None:
-        """Create the table, add columns, widen types."""
-        _check_names(plan)
-        table, columns = self._table(plan), plan.columns
-        with _named(plan.stream), self._connection.transaction():
-            cursor = self._connection.cursor()
-            # two runs that create one table at once would both find it missing
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (table,))
+    # --- tables -----------------------------------------------------------------------
+
+    def open(self, plan: Plan) -> LineBatch:
+        """Make the stream's table fit the plan, and return an empty batch for it."""
+        table = self._in_transaction(plan.stream, lambda cursor: self._prepare(cursor, plan))
+        merges = bool(plan.keys) and self._method != "append-only"
+        return LineBatch(plan, table, merges=merges)
+
+    def _prepare(self, cursor: Cursor, plan: Plan) -> Table:
+        name = NAMING.identifier(plan.stream)
+        if self._method == "overwrite":
+            return self._prepare_new(cursor, plan, name)
+        qualified = f"{quote(self._schema)}.{quote(name)}"
+        self._lock(cursor, qualified)
+        self._make_schema(cursor)
+        existing = tables.existing_columns(cursor, qualified)
+        table = tables.table_for(plan, self._schema, name, existing)
+        if not existing:
+            tables.create(cursor, table, unique=self._method == "upsert")
+            self._fresh.add(qualified)
+            return table
+        tables.grow(cursor, table, existing)
+        if self._method == "upsert":
+            tables.make_unique(cursor, table)
+        return table
+
+    def _prepare_new(self, cursor: Cursor, plan: Plan, name: str) -> Table:
+        """Make the table that replaces the stream's at the end; once a run, then it grows."""
+        new = NAMING.identifier(name + NEW)
+        qualified = f"{quote(self._schema)}.{quote(new)}"
+        self._lock(cursor, qualified)
+        self._make_schema(cursor)
+        if plan.stream not in self._replacing:
+            cursor.execute(f"DROP TABLE IF EXISTS {qualified}")
+        existing = tables.existing_columns(cursor, qualified)
+        table = tables.table_for(plan, self._schema, new, existing)
+        if existing:
+            tables.grow(cursor, table, existing)
+            tables.make_unique(cursor, table)
+        else:
+            tables.create(cursor, table, unique=True)
+            self._fresh.add(qualified)
+        self._replacing[plan.stream] = table
+        return table
+
+    def _make_schema(self, cursor: Cursor) -> None:
+        # CREATE SCHEMA IF NOT EXISTS wants a privilege that is needed only where it is missing
+        cursor.execute("SELECT to_regnamespace(%s)", (quote(self._schema),))
+        found = cursor.fetchone()
+        if found is None or found[0] is None:
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(self._schema)}")
-            definitions = [f"{quote(c.name)} {TYPES[c.kind]}" for c in columns]
-            if plan.keys and not self._appends:
-                definitions.append(f"PRIMARY KEY ({names(plan.keys)})")
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(definitions)})")
-            existing = self._existing(cursor, plan)
-            for column in columns:
-                wanted, present = TYPES[column.kind], existing.get(column.name)
-                if present is None:
-                    cursor.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column.name)} {wanted}")
-                elif present != wanted:
-                    self._widen(cursor, table, column, WIDER.get((present, wanted)))
 
-    def load(self, batch: Batch) -> None:
-        """Copy and merge a batch, in one transaction."""
-        plan, table = batch.plan, self._table(batch.plan)
-        merges = bool(plan.keys) and not self._appends
-        records = batch.unique() if merges else batch.records
-        columns = names(c.name for c in plan.columns)
-        with _named(plan.stream), self._connection.transaction():
-            cursor = self._connection.cursor()
-            self._widen_for(cursor, table, plan, records)
-            into = table
-            if merges:
-                into = "headwater_stage"
-                cursor.execute(f"CREATE TEMP TABLE {into} (LIKE {table}) ON COMMIT DROP")
-            with cursor.copy(f"COPY {into} ({columns}) FROM STDIN (FORMAT csv)") as copy:
-                for start in range(0, len(records), 5000):
-                    copy.write(to_csv(plan.columns, records[start : start + 5000]))
-            if merges:
-                cursor.execute(_merge(table, into, plan, columns))
+    @staticmethod
+    def _lock(cursor: Cursor, *tables_: str) -> None:
+        """Keep other runs off these tables until the transaction ends, always in one order."""
+        for table in sorted(set(tables_)):
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (table,))
+
+    # --- rows -------------------------------------------------------------------------
+
+    def load(self, batches: Sequence[Batch], state: str | None) -> None:
+        """Copy and merge batches and keep the state, in one transaction."""
+        if not batches and (state is None or self._state_id is None):
+            return
+        filled = cast("Sequence[LineBatch]", batches)
+        stream = filled[0].plan.stream if filled else None
+
+        def work(cursor: Cursor) -> None:
+            self._lock(cursor, *(batch.table.qualified for batch in filled))
+            for batch in filled:
+                self._make_room(cursor, batch)
+                self._load_one(cursor, batch)
+            if state is not None and self._state_id is not None:
+                self._keep_state(cursor, state)
+
+        self._in_transaction(stream, work)
+        self._fresh -= {batch.table.qualified for batch in filled}
+
+    def _load_one(self, cursor: Cursor, batch: LineBatch) -> None:
+        lines = batch.lines()
+        try:
+            with self._connection.transaction():
+                self._bring_in(cursor, batch, lines)
+        except ABOUT_VALUES as fault:
+            found = refused(lines, lambda part: self._attempt(cursor, batch, part))
+            if not found:
+                raise LoadError(f"Postgres refused the batch: {_line(fault)}.",
+                                stream=batch.plan.stream, advice=ADVICE) from fault  # fmt: skip
+            rows = [(index, batch.values(lines[index]), reason) for index, reason in found]
+            raise RefusedRowsError(batch, rows) from fault
+
+    def _attempt(self, cursor: Cursor, batch: LineBatch, lines: Sequence[str]) -> str | None:
+        """Say why lines are refused, keeping nothing of them; None: they are not."""
+        try:
+            with self._connection.transaction(force_rollback=True):
+                self._bring_in(cursor, batch, lines)
+        except ABOUT_VALUES as fault:
+            return _line(fault)
+        return None
+
+    def _bring_in(self, cursor: Cursor, batch: LineBatch, lines: Sequence[str]) -> None:
+        table = batch.table
+        # nobody else has seen the table yet, so nothing in it can be in conflict
+        if not batch.merges or table.qualified in self._fresh:
+            direct = all(TYPES[column.kind] == column.type for column in table.columns)
+            if direct:
+                self._copy(cursor, table.qualified, table, lines)
+                return
+        stage = self._stage(cursor, table)
+        self._copy(cursor, stage, table, lines)
+        cursor.execute(_merge(table, stage, merges=batch.merges))
+        cursor.execute(f"TRUNCATE {stage}")
+
+    @staticmethod
+    def _copy(cursor: Cursor, into: str, table: Table, lines: Sequence[str]) -> None:
+        with cursor.copy(
+            f"COPY {into} ({table.column_list()}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
+        ) as copy:
+            for chunk in chunks(lines):
+                copy.write(chunk)
+
+    @staticmethod
+    def _stage(cursor: Cursor, table: Table) -> str:
+        """Return an empty temporary table with the columns of a table, in our own types."""
+        columns = ", ".join(f"{quote(c.name)} {TYPES[c.kind]}" for c in table.columns)
+        name = quote(NAMING.identifier(f"stage_{table.name}_{abs(hash(columns)):x}"))
+        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DELETE ROWS")
+        return name
+
+    def _make_room(self, cursor: Cursor, batch: LineBatch) -> None:
+        """Widen columns for integers beyond 64 bits."""
+        if not batch.wide:
+            return
+        columns = list(batch.table.columns)
+        for index in batch.wide:
+            columns[index] = replace(columns[index], kind=Kind.NUMBER, type=TYPES[Kind.NUMBER])
+        grown = replace(batch.table, columns=tuple(columns))
+        tables.grow(cursor, grown, tables.existing_columns(cursor, grown.qualified))
+        batch.for_table(grown)
+
+    # --- versions, state, the end -----------------------------------------------------
 
     def activate_version(self, plan: Plan, version: int) -> None:
         """Take out, or mark, rows of earlier versions."""
-        table = self._table(plan)
-        older = "_sdc_table_version < %s OR _sdc_table_version IS NULL"
-        with _named(plan.stream), self._connection.transaction():
+        table = f"{quote(self._schema)}.{quote(NAMING.identifier(plan.stream))}"
+        older = "(_sdc_table_version < %s OR _sdc_table_version IS NULL)"
+
+        def work(cursor: Cursor) -> None:
+            self._lock(cursor, table)
             if self._hard_delete:
-                self._connection.execute(f"DELETE FROM {table} WHERE {older}", (version,))
+                cursor.execute(f"DELETE FROM {table} WHERE {older}", (version,))
             else:
-                self._connection.execute(
+                cursor.execute(
                     f"UPDATE {table} SET _sdc_deleted_at = %s "
-                    f"WHERE _sdc_deleted_at IS NULL AND ({older})",
+                    f"WHERE _sdc_deleted_at IS NULL AND {older}",
                     (datetime.now(timezone.utc), version),
                 )
+
+        self._in_transaction(plan.stream, work)
+
+    def finish(self, complete: frozenset[str]) -> None:
+        """Put overwritten tables in place, all at once."""
+        replacing = {s: table for s, table in self._replacing.items() if s in complete}
+
+        def work(cursor: Cursor) -> None:
+            for stream, table in sorted(replacing.items()):
+                name = quote(NAMING.identifier(stream))
+                self._lock(cursor, f"{quote(self._schema)}.{name}")
+                cursor.execute(f"DROP TABLE IF EXISTS {quote(self._schema)}.{name}")
+                cursor.execute(f"ALTER TABLE {table.qualified} RENAME TO {name}")
+
+        if replacing:
+            self._in_transaction(None, work)
+
+    def _keep_state(self, cursor: Cursor, state: str) -> None:
+        table = self._state_table(cursor)
+        cursor.execute(
+            f"INSERT INTO {table} VALUES (%s, %s, now()) ON CONFLICT (id) "
+            "DO UPDATE SET state = excluded.state, committed_at = excluded.committed_at",
+            (self._state_id, state),
+        )
+
+    def read_state(self) -> str | None:
+        """Return the state that is kept here; None where there is none."""
+        state_id = self._state_id or "default"
+
+        def work(cursor: Cursor) -> str | None:
+            cursor.execute("SELECT to_regclass(%s)", (f"{quote(self._schema)}.{STATE_TABLE}",))
+            if cursor.fetchone() in (None, (None,)):
+                return None
+            cursor.execute(
+                f"SELECT state FROM {quote(self._schema)}.{STATE_TABLE} WHERE id = %s", (state_id,)
+            )
+            row = cursor.fetchone()
+            return str(row[0]) if row else None
+
+        return self._in_transaction(None, work)
+
+    def _state_table(self, cursor: Cursor) -> str:
+        table = f"{quote(self._schema)}.{STATE_TABLE}"
+        self._lock(cursor, table)
+        self._make_schema(cursor)
+        # text, not jsonb: what is handed out again is what the tap wrote, digit by digit
+        cursor.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} "
+            "(id text PRIMARY KEY, state text NOT NULL, committed_at timestamptz NOT NULL)"
+        )
+        return table
 
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
+        self._connector.close()
 
-    def _table(self, plan: Plan) -> str:
-        return f"{quote(self._schema)}.{quote(table_name(plan.stream))}"
+    # --- transactions -----------------------------------------------------------------
 
-    def _existing(self, cursor: psycopg.Cursor[Any], plan: Plan) -> dict[str, str]:
-        cursor.execute(
-            "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = %s AND table_name = %s",
-            (self._schema, table_name(plan.stream)),
-        )
-        return dict(cursor.fetchall())
+    def _in_transaction(self, stream: str | None, work: Callable[[Cursor], Result]) -> Result:
+        """Do work in a transaction; again where its connection or a lock was lost."""
+        for attempt in range(1, TRIES + 1):
+            transaction_id: str | None = None
+            try:
+                with self._connection.transaction():
+                    cursor = self._connection.cursor()
+                    result = work(cursor)
+                    # by this id it can be told whether a commit went through that broke off
+                    cursor.execute("SELECT pg_current_xact_id_if_assigned()::text")
+                    row = cursor.fetchone()
+                    transaction_id = row[0] if row else None
+            except HeadwaterError:
+                raise
+            except CONTENTION as fault:
+                if attempt == TRIES:
+                    raise self._named(fault, stream) from fault
+                logger.warning("Postgres: %s; trying again", _line(fault))
+            except psycopg.OperationalError as fault:
+                if not self._connection.broken or attempt >= 2:
+                    raise self._named(fault, stream) from fault
+                logger.warning("the connection was lost (%s); connecting again", _line(fault))
+                self._connection = self._connector.reconnect()
+                if transaction_id is not None and self._was_committed(transaction_id):
+                    return result
+            except psycopg.Error as fault:
+                raise self._named(fault, stream) from fault
+            else:
+                return result
+        raise AssertionError("the last attempt returns or raises")
+
+    def _was_committed(self, transaction_id: str) -> bool:
+        row = self._connection.execute(
+            "SELECT pg_xact_status(%s::text::xid8)", (transaction_id,)
+        ).fetchone()
+        return row is not None and row[0] == "committed"
 
     @staticmethod
-    def _widen(cursor: psycopg.Cursor[Any], table: str, column: Column, to: str | None) -> None:
-        if to:
-            cursor.execute(f"ALTER TABLE {table} ALTER COLUMN {quote(column.name)} TYPE {to}")
-
-    def _widen_for(
-        self,
-        cursor: psycopg.Cursor[Any],
-        table: str,
-        plan: Plan,
-        records: list[dict[str, Any]],
-    ) -> None:
-        """Make room for integers beyond 64 bits."""
-        for column in plan.columns:
-            if column.kind is Kind.INTEGER and any(
-                type(value := record.get(column.name)) is int and value not in BIGINT
-                for record in records
-            ):
-                self._widen(cursor, table, column, "numeric")
-
-
-def _merge(table: str, stage: str, plan: Plan, columns: str) -> str:
-    others = [c.name for c in plan.columns if c.name not in plan.keys]
-    updates = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in others)
-    action = f"UPDATE SET {updates}" if others else "NOTHING"
-    return (
-        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} "
-        f"ON CONFLICT ({names(plan.keys)}) DO {action}"
-    )
-
-
-def _check_names(plan: Plan) -> None:
-    for name in (table_name(plan.stream), *(column.name for column in plan.columns)):
-        if len(name.encode()) > LONGEST_NAME:
-            raise LoadError(
-                f"the name '{name}' is longer than the {LONGEST_NAME} bytes that Postgres takes.",
-                stream=plan.stream,
-                advice="Give it a shorter one with a stream map.",
+    def _named(fault: psycopg.Error, stream: str | None) -> LoadError:
+        if isinstance(fault, psycopg.errors.UniqueViolation):
+            return LoadError(
+                f"the table has rows with the same key: {_line(fault)}.",
+                stream=stream,
+                advice=ADVICE + " Take out the duplicates, or load into another table.",
             )
+        return LoadError(f"Postgres refused: {_line(fault)}.", stream=stream, advice=ADVICE)
 
 
-class _named:  # noqa: N801  reads as a statement: `with _named(stream)`
-    """Turns Postgres' errors into a `LoadError` that names the stream."""
-
-    def __init__(self, stream: str):
-        self._stream = stream
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
-        if isinstance(fault, psycopg.Error):
-            detail = str(fault).strip().replace("\n", " ")
-            raise LoadError(
-                f"Postgres refused the batch: {detail}.",
-                stream=self._stream,
-                advice="Nothing of the batch is loaded; the state has not moved.",
-            ) from fault
+def _merge(table: Table, stage: str, *, merges: bool) -> str:
+    values = ", ".join(
+        quote(c.name) if TYPES[c.kind] == c.type else f"{quote(c.name)}::{c.type}"
+        for c in table.columns
+    )
+    statement = (
+        f"INSERT INTO {table.qualified} ({table.column_list()}) SELECT {values} FROM {stage}"
+    )
+    if not merges:
+        return statement
+    updates = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in table.others)
+    action = f"UPDATE SET {updates}" if updates else "NOTHING"
+    return f"{statement} ON CONFLICT ({names(table.keys)}) DO {action}"
 
 
-def connection_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return psycopg's arguments for the settings."""
-    if config.get("sqlalchemy_url"):
-        url = str(config["sqlalchemy_url"])
-        scheme, _, rest = url.partition("://")
-        return {"conninfo": f"{scheme.partition('+')[0]}://{rest}", "autocommit": True}
-    arguments = {
-        "host": config.get("host"),
-        "port": config.get("port"),
-        "user": config.get("user"),
-        "password": config.get("password"),
-        "dbname": config.get("database"),
-        "autocommit": True,
-        "application_name": "target-postgres",
-    }
-    if config.get("ssl_enable"):
-        arguments["sslmode"] = config.get("ssl_mode")
-        arguments["sslrootcert"] = config.get("ssl_certificate_authority")
-    return {name: value for name, value in arguments.items() if value is not None}
+def _line(fault: Exception) -> str:
+    return " ".join(str(fault).split())
