@@ -124,7 +124,7 @@ class RecordReader:
         fit: list[dict[str, Any]] = []
         invalid: list[InvalidRecord] = []
         for envelope in envelopes:
-            record = envelope.get("record") if isinstance(envelope, dict) else None
+            record = envelope.get("record")
             if not isinstance(record, dict):
                 raise MessageError("a RECORD message has no record.", stream=self.plan.stream)
             error = self.fault_of(record)

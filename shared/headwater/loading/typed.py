@@ -9,6 +9,7 @@ typed decoder refuses, take the general path, which decides.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -138,7 +139,8 @@ def _one_type(kind: str, schema: Mapping[str, Any], name: str) -> Any:
         if not schema.keys() <= ARRAY:
             raise NotTypable
         items = schema.get("items", {})
-        return list[_python_type(items, name)] if items not in ({}, True) else list[Any]
+        inner: Any = Any if items in ({}, True) else _python_type(items, name)
+        return GenericAlias(list, (inner,))
     if kind not in PYTHON or not schema.keys() <= SCALAR:
         raise NotTypable
     if "multipleOf" in schema:

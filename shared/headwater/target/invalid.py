@@ -1,6 +1,4 @@
-"""Records that cannot be loaded: the run fails, or they are skipped or set aside, never lost
-without a word.
-"""
+"""Records that cannot be loaded: the run fails, or they are skipped or set aside."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from headwater.loading import Plan, Rows
 from headwater.loading.csv import to_lines
 from headwater.messages.json import decode_exact, encode
 
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
 
 class Content(Protocol):
     """A format's rows; each has an index."""
@@ -138,7 +140,7 @@ class FilesBatch:
 def hive_folder(names: Sequence[str], values: Sequence[Any]) -> str:
     """Return `name=value/...`, written as Hive does: a null and what a path cannot hold too."""
     return "/".join(
-        f"{_escaped(name)}={'__HIVE_DEFAULT_PARTITION__' if value in (None, '') else _escaped(value)}"
+        f"{_escaped(name)}={NO_VALUE if value in (None, '') else _escaped(value)}"
         for name, value in zip(names, values, strict=True)
     )
 

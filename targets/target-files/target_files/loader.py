@@ -43,7 +43,7 @@ class FilesLoader:
         self._number = 0
         self.keeps_text = self._format == "jsonl"
 
-    def open(self, plan: Plan) -> FilesBatch:
+    def open(self, plan: Plan) -> Batch:
         """Return an empty batch."""
         return _Batch(plan, self._content(plan), self._partition_by, self._content)
 

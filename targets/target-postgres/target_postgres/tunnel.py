@@ -86,7 +86,8 @@ class Tunnel:
             remote = transport.open_channel("direct-tcpip", self._target, origin)
             with contextlib.closing(remote):
                 while True:
-                    readable, _, _ = select.select([local, remote], [], [])
+                    ends: list[Any] = [local, remote]
+                    readable = select.select(ends, [], [])[0]
                     for source, sink in ((local, remote), (remote, local)):
                         if source in readable:
                             data = source.recv(CHUNK)
