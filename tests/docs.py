@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from headwater.plugin.about import settings_table
+from type_matrix import as_markdown
 
 ROOT = Path(__file__).parent.parent
 PLUGINS = {
@@ -47,12 +48,17 @@ def generated():
             text = block(text, "streams", "\n".join(table))
         yield readme, text
         rows.append(f"| [{cls.name}]({folder}) | {cls.__doc__.strip()} |")
+    yield ROOT / "docs/types.md", as_markdown()
     root = ROOT / "README.md"
     yield root, block(root.read_text(), "plugins", "\n".join(rows))
 
 
 def main():
-    stale = [(path, text) for path, text in generated() if path.read_text() != text]
+    stale = [
+        (path, text)
+        for path, text in generated()
+        if not path.exists() or path.read_text() != text
+    ]
     for path, text in stale:
         if "--check" in sys.argv:
             print(f"{path.relative_to(ROOT)} is not up to date: run python tests/docs.py")

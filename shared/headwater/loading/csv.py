@@ -7,6 +7,7 @@ destination can hold, become U+FFFD.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,17 +23,20 @@ SURROGATE_ESCAPE = re.compile(
     r"|(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 SEPARATOR = "\x1f"
+LONGEST_SAFE_DOUBLE = 300  # so many digits are below 1.8e308
 
 
-def to_lines(rows: Rows, kinds: Sequence[Kind]) -> list[str]:
+def to_lines(rows: Rows, kinds: Sequence[Kind], *, has_doubles: bool = False) -> list[str]:
     """Return a line for each row, without its end.
 
     Args:
         rows: The rows.
         kinds: The kind that each column has in the destination.
+        has_doubles: The destination keeps numbers as doubles: what they cannot hold becomes a
+            cell that it refuses, instead of infinity.
     """
     columns = [
-        cells_for(column.kind, kind)(rows.column(index))
+        cells_for(column.kind, kind, has_doubles=has_doubles)(rows.column(index))
         for index, (column, kind) in enumerate(zip(rows.plan.columns, kinds, strict=True))
     ]
     return list(map(",".join, zip(*columns, strict=True)))
@@ -49,8 +53,10 @@ def to_bytes(lines: Sequence[str]) -> bytes:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() + b"\n"
 
 
-def cells_for(kind: Kind, destination: Kind) -> Cells:
+def cells_for(kind: Kind, destination: Kind, *, has_doubles: bool = False) -> Cells:
     """Return what makes cells of a column's values, for the kind its destination has."""
+    if has_doubles and kind is Kind.NUMBER and destination is Kind.NUMBER:
+        return _doubles
     if destination is Kind.JSON and kind is not Kind.JSON:
         return _as_json
     if destination is Kind.TEXT and kind not in (Kind.TEXT, Kind.JSON):
@@ -90,6 +96,13 @@ def _keep_pair(match: re.Match[str]) -> str:
 
 def _plain(values: list[Any]) -> list[str]:
     return ["" if value is None else value for value in values] if None in values else values
+
+
+def _doubles(values: list[Any]) -> list[str]:
+    cells = _plain(values)
+    if any(len(cell) > LONGEST_SAFE_DOUBLE or "e" in cell or "E" in cell for cell in cells):
+        return [f"{c} is beyond a double" if c and math.isinf(float(c)) else c for c in cells]
+    return cells
 
 
 def _integers(values: list[Any]) -> list[str]:

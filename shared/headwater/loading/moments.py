@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from headwater.clock import parse_rfc3339
 from headwater.schema.kinds import Kind
 
-DATE = r"\d{4}-\d\d-\d\d"
+DATE = r"(?!0000)\d{4}-\d\d-\d\d"
 CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
 ZONE = r"(?: ?(?:Z|z|[+-]\d\d(?::?\d\d)?))?"
 # words such as "now" or "infinity", which databases would take and change, match none of these

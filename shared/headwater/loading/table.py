@@ -72,12 +72,14 @@ class LineBatch:
         plan: The plan.
         table: The table they go to.
         merges: A key has one row.
+        has_doubles: The destination keeps numbers as doubles.
     """
 
-    def __init__(self, plan: Plan, table: Table, *, merges: bool):
+    def __init__(self, plan: Plan, table: Table, *, merges: bool, has_doubles: bool = False):
         self.plan = plan
         self.table = table
         self.merges = merges
+        self.has_doubles = has_doubles
         self.wide: dict[int, int] = {}
         self._kinds = [column.kind for column in table.columns]
         self._integers = [
@@ -93,7 +95,7 @@ class LineBatch:
 
     def add(self, rows: Rows) -> None:
         """Take rows in."""
-        lines = to_lines(rows, self._kinds)
+        lines = to_lines(rows, self._kinds, has_doubles=self.has_doubles)
         if self.merges:
             self._by_key.update(zip(rows.keys(), lines, strict=True))
         else:
@@ -113,7 +115,9 @@ class LineBatch:
 
     def emptied(self) -> LineBatch:
         """Return an empty batch of the same plan."""
-        return LineBatch(self.plan, self.table, merges=self.merges)
+        return LineBatch(
+            self.plan, self.table, merges=self.merges, has_doubles=self.has_doubles
+        )
 
     def for_table(self, table: Table) -> None:
         """Go to this table from now on: one whose columns have grown."""

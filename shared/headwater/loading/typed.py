@@ -81,7 +81,7 @@ class TypedRecords:
             fields.append((field, kind) if is_required else (field, kind, default))
         # required fields must come first in the order of definition only
         fields.sort(key=len)
-        record = msgspec.defstruct("Record", fields, rename=names, gc=False)
+        record = _struct("Record", fields, names)
         self.record_decoder = msgspec.json.Decoder(record)
         envelope = msgspec.defstruct(
             "Envelope",
@@ -167,4 +167,11 @@ def _object(schema: Mapping[str, Any], name: str) -> Any:
         kind = _python_type(part, f"{name}{index}_")
         fields.append((field, kind) if key in required else (field, kind, None))
     fields.sort(key=len)
-    return msgspec.defstruct(f"Nested_{name}", fields, rename=names, gc=False)
+    return _struct(f"Nested_{name}", fields, names)
+
+
+def _struct(name: str, fields: list[tuple[Any, ...]], names: dict[str, str]) -> Any:
+    try:
+        return msgspec.defstruct(name, fields, rename=names, gc=False)
+    except ValueError as fault:  # a name with a quote or a control character
+        raise NotTypable from fault

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 DECODED_BYTES = 1000  # what a decoded record counts for, whose line is gone
 IDLE_SECONDS = 1.0
+EXACT_BYTES = 128 * 1024 * 1024  # how long a batch that must end at a STATE waits for one
 
 
 class Target(Plugin):
@@ -111,7 +112,8 @@ class Target(Plugin):
         try:
             self._read(stream)
         except (MessageError, command.Terminated):
-            self._drain()
+            if not (self._is_exact and self._since_state):
+                self._drain()
             self._worker.wait()
             raise
         self._finish()
@@ -189,8 +191,15 @@ class Target(Plugin):
                 batches += self._invalid.full()
         self._release.release(state)
 
+    @property
+    def _is_exact(self) -> bool:
+        """Whether rows are committed together with the very state that comes after them."""
+        return bool(self.config.get("state_in_destination"))
+
     def _drain_if_due(self) -> None:
         config = self.config
+        if self._is_exact and self._since_state and self._bytes < EXACT_BYTES:
+            return
         age = time.monotonic() - self._opened_at
         if (
             self._rows >= config["batch_size_rows"]

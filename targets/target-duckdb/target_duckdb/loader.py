@@ -56,6 +56,9 @@ class DuckDBLoader:
                 advice="Check 'filepath', and that no other process has it open.",
             ) from fault
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(f"SET memory_limit = '{config['memory_limit_mb']}MB'")
+        # rows of a table have no order that could be promised, and keeping one takes memory
+        self._connection.execute("SET preserve_insertion_order = false")
         self._folder = tempfile.TemporaryDirectory(prefix="target-duckdb-")
         self._empty: set[str] = set()
         self._replacing: dict[str, Table] = {}
@@ -84,7 +87,7 @@ class DuckDBLoader:
         if overwrites:
             self._replacing[plan.stream] = table
         merges = bool(plan.keys) and self._method != "append-only"
-        return LineBatch(plan, table, merges=merges)
+        return LineBatch(plan, table, merges=merges, has_doubles=True)
 
     # --- rows -------------------------------------------------------------------------
 
@@ -236,12 +239,12 @@ def _read_csv(file: Path, table: Table, lines: Sequence[str], longest: int) -> s
     # a field that holds a newline cannot be found by readers that begin in the middle
     parallel = not any("\n" in line or "\r" in line for line in lines)
     limit = max(longest, SHORTEST_LINE_LIMIT)
+    buffer = limit * (4 if parallel else 16)
     return (
         f"read_csv({_literal(str(file))}, columns={{{struct}}}, header=false, delim=',', "
         "quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, auto_detect=false, "
-        f"parallel={'true' if parallel else 'false'}, new_line='\\n', max_line_size={limit}"
-        + ("" if parallel else f", buffer_size={limit * 16}")
-        + ")"
+        f"parallel={'true' if parallel else 'false'}, new_line='\\n', max_line_size={limit}, "
+        f"buffer_size={buffer})"
     )
 
 

@@ -26,6 +26,13 @@ class TargetDuckDB(Target):
                     description="The schema to load into.",
                     default="main",
                 ),
+                Setting(
+                    "memory_limit_mb",
+                    "integer",
+                    "Megabytes that DuckDB may use; beyond them it writes to disk.",
+                    default=100,
+                    minimum=64,
+                ),
             )
         )
         + DATABASE_SETTINGS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -92,13 +93,15 @@ class _ArrowColumn:
 
     def _array(self, values: list[Any]) -> Any:
         if self._kind is Kind.NUMBER:
-            number = Decimal if pa.types.is_decimal(self.type) else float
+            number = Decimal if pa.types.is_decimal(self.type) else _number
             return pa.array([None if v is None else number(v) for v in values], type=self.type)
         if self._kind is Kind.TIMESTAMP:
             return _moments(values)
-        if self._kind in (Kind.DATE, Kind.TIME):
-            texts = [None if v is None else v.rstrip("Zz") for v in values]
-            return pa.array(texts, type=pa.string()).cast(self.type)
+        if self._kind is Kind.DATE:
+            return pa.array(values, type=pa.string()).cast(self.type)
+        if self._kind is Kind.TIME:
+            convert = CONVERT[Kind.TIME]
+            return pa.array([None if v is None else convert(v) for v in values], type=self.type)
         if self._is_nested:
             decoded = [None if v is None else decode_exact(v) for v in values]
             convert = self._convert
@@ -172,7 +175,10 @@ def _each(convert: Convert) -> Convert:
 
 
 def _number(value: Any) -> float:
-    return float(value)
+    number = float(value)
+    if math.isinf(number):
+        raise ValueError(f"{str(value):.40} is beyond a double")
+    return number
 
 
 def _json_text(value: Any) -> str | None:
