@@ -76,7 +76,7 @@ def _quoted(values: list[Any]) -> list[str]:
 
 
 def _json(values: list[Any]) -> list[str]:
-    if any(value is not None and "\\u" in value for value in values):
+    if "\\u" in SEPARATOR.join(filter(None, values)):
         values = [None if value is None else clean_json(value) for value in values]
     return _quoted(values)
 
@@ -100,7 +100,9 @@ def _plain(values: list[Any]) -> list[str]:
 
 def _doubles(values: list[Any]) -> list[str]:
     cells = _plain(values)
-    if any(len(cell) > LONGEST_SAFE_DOUBLE or "e" in cell or "E" in cell for cell in cells):
+    joined = ",".join(cells)
+    longest = len(joined) > LONGEST_SAFE_DOUBLE and max(map(len, cells))
+    if "e" in joined or "E" in joined or longest > LONGEST_SAFE_DOUBLE:
         return [f"{c} is beyond a double" if c and math.isinf(float(c)) else c for c in cells]
     return cells
 

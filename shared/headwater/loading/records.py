@@ -99,7 +99,7 @@ class RecordReader:
             stamp=stamp,
         )
         for index, check in typed.checks.items():
-            check.decode_lines("\n".join(rows.raw(index)))
+            check.decode_lines(rows.raw(index))
         return rows if self._fits(rows) else None
 
     def _fits(self, rows: TypedRows) -> bool:

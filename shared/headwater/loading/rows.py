@@ -117,19 +117,23 @@ class TypedRows(Rows):
         super().__init__(plan, len(records), **common)
         self._records = records
         self._texts = texts
+        self._joined: dict[int, bytes] = {}
 
     def texts(self) -> list[bytes]:
         """Return each record as JSON, as it came."""
         return self._texts or []
 
-    def raw(self, index: int) -> list[str]:
-        """Return the JSON text of a column of numbers or JSON, null included."""
-        return [str(value, "utf-8") for value in map(attrgetter(f"f{index}"), self._records)]
+    def raw(self, index: int) -> bytes:
+        """Return the JSON of a column of numbers or JSON, null included, a line each."""
+        if index not in self._joined:
+            # no newline can be in it: it was part of a line
+            self._joined[index] = b"\n".join(map(attrgetter(f"f{index}"), self._records))
+        return self._joined[index]
 
     def _property(self, index: int) -> list[Any]:
         kind = self.plan.columns[index].kind
         if kind in (Kind.NUMBER, Kind.JSON):
-            texts = self.raw(index)
+            texts = self.raw(index).decode().split("\n")
             return [None if t == "null" else t for t in texts] if "null" in texts else texts
         return list(map(attrgetter(f"f{index}"), self._records))
 

@@ -18,11 +18,14 @@ ROOT = 0
 class Postgres:
     """A server on a free port of 127.0.0.1, its data in a temporary folder.
 
+    Args:
+        durable: Commits reach the disk, as they do in use; tests need no such thing.
+
     Attributes:
         config: target-postgres' settings to reach it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="headwater-pg-"))
         # postgres refuses to run as root: another user owns data and process there
         self._user = None if os.getuid() != ROOT else "nobody"
@@ -35,9 +38,9 @@ class Postgres:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        options = (
-            f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        )
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+        if not durable:
+            options += " -c fsync=off"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", log, "-o", options, "start")
         self.config = {"host": "127.0.0.1", "port": port, "user": "tester", "database": "postgres"}
