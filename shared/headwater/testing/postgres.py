@@ -42,12 +42,28 @@ class Postgres:
         if not durable:
             options += " -c fsync=off"
         log = str(self._folder / "log")
-        self._run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", log, "-o", options, "start")
+        self._control = ("pg_ctl", "-D", data, "-w", "-t", "60", "-l", log, "-o", options)
+        self._run(*self._control, "start")
         self.config = {"host": "127.0.0.1", "port": port, "user": "tester", "database": "postgres"}
+
+    def restart(self) -> None:
+        """Stop the server without waiting for its clients, and start it again."""
+        self._run(*self._control, "-m", "fast", "restart")
+
+    def own(self, place: Path) -> None:
+        """Make a folder the server's."""
+        if self._user:
+            account = pwd.getpwnam(self._user)
+            os.chown(place, account.pw_uid, account.pw_gid)
+
+    def stop(self) -> None:
+        """Stop the server, if it runs."""
+        if (self._folder / "data/postmaster.pid").exists():
+            self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
 
     def close(self) -> None:
         """Stop the server and delete its data."""
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
+        self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -15,7 +15,7 @@ from headwater.loading.table import LineBatch, Table, chunks, names, quote, refu
 
 from target_postgres import tables
 from target_postgres.connection import Connector
-from target_postgres.tables import NAMING, TYPES, Cursor
+from target_postgres.tables import NAMING, TYPES, Cursor, without_modifier
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -322,7 +322,7 @@ class PostgresLoader:
 
 def _merge(table: Table, stage: str, *, merges: bool) -> str:
     values = ", ".join(
-        quote(c.name) if TYPES[c.kind] == c.type else f"{quote(c.name)}::{c.type}"
+        quote(c.name) if TYPES[c.kind] == c.type else f"{quote(c.name)}::{without_modifier(c.type)}"
         for c in table.columns
     )
     statement = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import psycopg
@@ -44,6 +45,7 @@ KINDS = {
     "jsonb": Kind.JSON,
 }
 SMALL = ("smallint", "integer", "real")
+MODIFIER = re.compile(r"\(\d+(?:,-?\d+)?\)")
 
 
 def existing_columns(cursor: Cursor, table: str) -> dict[str, str]:
@@ -79,12 +81,19 @@ def table_for(plan: Plan, schema: str, name: str, existing: dict[str, str]) -> T
         if present is None:
             kind, type_ = column.kind, TYPES[column.kind]
         else:
-            there = KINDS.get(present.partition("(")[0], Kind.TEXT)
+            there = KINDS.get(without_modifier(present), Kind.TEXT)
             # a column of text takes anything as text, nested values too
             kind = there if there is Kind.TEXT else widest(there, column.kind)
-            type_ = present if kind is there and present not in SMALL else TYPES[kind]
+            # numeric(10,2) would round what it takes in
+            is_small = present in SMALL or present.startswith("numeric(")
+            type_ = present if kind is there and not is_small else TYPES[kind]
         columns.append(TableColumn(column.name, identifier, kind, type_))
     return Table(schema, name, tuple(columns), tuple(identifiers[key] for key in plan.keys))
+
+
+def without_modifier(type_: str) -> str:
+    """Return a type without its length or precision: a cast to it cuts nothing off."""
+    return MODIFIER.sub("", type_)
 
 
 def create(cursor: Cursor, table: Table, *, unique: bool) -> None:
