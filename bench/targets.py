@@ -26,7 +26,7 @@ pq.write_table(table, sys.argv[2])
 def run(command, stdin=None, env=None):
     """Run a command; return seconds and peak megabytes."""
     started = time.perf_counter()
-    with open(stdin or os.devnull, "rb") as source, (WORK / "errors.log").open("wb") as errors:
+    with Path(stdin or os.devnull).open("rb") as source, (WORK / "errors.log").open("wb") as errors:
         process = subprocess.Popen(
             list(map(str, command)), stdin=source, stdout=subprocess.DEVNULL, stderr=errors,
             env={**os.environ, **(env or {})},
@@ -113,7 +113,8 @@ class Contest:
         self.query("DROP SCHEMA IF EXISTS meltanolabs CASCADE")
         file = config(
             "meltanolabs", **self.postgres, default_target_schema="meltanolabs", password="none",
-            add_record_metadata=False, activate_version=False, use_copy=True, validate_records=False, load_method="upsert",
+            add_record_metadata=False, activate_version=False, use_copy=True,
+            validate_records=False, load_method="upsert",
         )  # fmt: skip
         place = environment("meltanolabs-target-postgres")
         return run([place / "target-postgres", "--config", file], self.messages)

@@ -5,7 +5,20 @@ import random
 import sys
 from pathlib import Path
 
-WORDS = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor".split()
+WORDS = [
+    "lorem",
+    "ipsum",
+    "dolor",
+    "sit",
+    "amet",
+    "consectetur",
+    "adipiscing",
+    "elit",
+    "sed",
+    "do",
+    "eiusmod",
+    "tempor",
+]
 STATE_EVERY = 10_000
 
 
@@ -13,9 +26,7 @@ def _nullable(kind, **more):
     return {"type": [kind, "null"], **more}
 
 
-NESTED = _nullable(
-    "object", properties={"x": _nullable("integer"), "y": _nullable("string")}
-)
+NESTED = _nullable("object", properties={"x": _nullable("integer"), "y": _nullable("string")})
 MOMENT = _nullable("string", format="date-time")
 SCHEMA = {
     "type": "object",

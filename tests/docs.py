@@ -55,9 +55,7 @@ def generated():
 
 def main():
     stale = [
-        (path, text)
-        for path, text in generated()
-        if not path.exists() or path.read_text() != text
+        (path, text) for path, text in generated() if not path.exists() or path.read_text() != text
     ]
     for path, text in stale:
         if "--check" in sys.argv:

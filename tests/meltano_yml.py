@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import yaml
+
 from docs import PLUGINS, ROOT, plugin
 
 EXTRAS = {"tap-github": "[jwt]"}

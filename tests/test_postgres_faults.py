@@ -1,4 +1,4 @@
-"""Postgres restarted, full, locked, changed or closed to us: named errors, and the state is true."""
+"""Postgres restarted, full, locked, changed or closed to us: named errors, a true state."""
 
 import json
 import subprocess
@@ -201,8 +201,10 @@ def test_concurrent_runs_into_one_schema_do_not_deadlock(postgres_destination, t
             runs.append(
                 subprocess.Popen(
                     [BIN / "target-postgres", "--config", tmp_path / "c.json"],
-                    stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                )  # fmt: skip
+                    stdin=source,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                )
             )
     for process in runs:
         _, errors = process.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""What the databases hold after a run: keys, versions, new columns, wider types, refused records."""
+"""What the databases hold after a run: keys, versions, new columns, wider types."""
 
 import gzip
 import json
@@ -281,7 +281,7 @@ def test_the_state_can_live_with_the_rows(destination):
 
 
 def test_repeated_identical_schemas_neither_drain_nor_plan_again(destination, monkeypatch):
-    """sdk 1025"""
+    """Sdk 1025"""
     import target_duckdb.loader
     import target_postgres.loader
 
@@ -304,14 +304,14 @@ def test_repeated_identical_schemas_neither_drain_nor_plan_again(destination, mo
 
 
 def test_an_empty_state_never_replaces_a_good_one(destination):
-    """sdk 3000"""
+    """Sdk 3000"""
     assert destination.load(schema(), record(id=1), state(a=1), state(), record(id=2)) == [{"a": 1}]
     assert destination.load(schema(), record(id=3)) == []
     assert destination.load(schema(), record(id=3), {"type": "STATE", "value": None}) == []
 
 
 def test_batches_end_by_rows_bytes_or_age(destination):
-    """sdk 2692"""
+    """Sdk 2692"""
     rows = [m for n in range(6) for m in (record(id=n), state(n=n))]
     assert len(destination.load(schema(), *rows, batch_size_rows=2)) == 4
     assert len(destination.load(schema(), *rows, batch_size_bytes=1)) == 6

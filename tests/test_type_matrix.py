@@ -17,10 +17,8 @@ def messages(case):
         "properties": {"id": {"type": "integer"}, "v": case.schema},
         "definitions": {"money": {"type": "number"}},
     }
-    text = json.dumps(
-        {"type": "SCHEMA", "stream": "s", "schema": schema, "key_properties": ["id"]}
-    )
-    record = '{"type":"RECORD","stream":"s","record":{"id":1,"v":%s}}' % case.value
+    text = json.dumps({"type": "SCHEMA", "stream": "s", "schema": schema, "key_properties": ["id"]})
+    record = f'{{"type":"RECORD","stream":"s","record":{{"id":1,"v":{case.value}}}}}'
     return [text.encode(), record.encode()]
 
 
@@ -75,7 +73,7 @@ def test_jsonl(tmp_path, case):
             files(TargetJSONL, tmp_path, case)
         return
     line = files(TargetJSONL, tmp_path, case).read_text()
-    assert json.loads(line) == json.loads('{"id":1,"v":%s}' % case.jsonl)
+    assert json.loads(line) == json.loads(f'{{"id":1,"v":{case.jsonl}}}')
 
 
 def test_property_names(destination):

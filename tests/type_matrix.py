@@ -36,7 +36,7 @@ class Case:
 
 def same(shape: str, schema: Any, value: str, found: str, rule: str, **other: str) -> Case:
     """A case that comes out alike everywhere, but for `other`."""
-    results = {target: found for target in TARGETS} | {"jsonl": value} | other
+    results = dict.fromkeys(TARGETS, found) | {"jsonl": value} | other
     return Case(shape, schema, value, rule=rule, **results)
 
 
@@ -142,14 +142,24 @@ CASES = (
 KEYS = ("a.b", "a b", "Id", "iD", "x" * 200, "ключ", 'q"q', "select")
 
 
+INTRODUCTION = (
+    "Generated from the table that the tests run (`tests/type_matrix.py`). *Refused* is an "
+    "error that names the stream, the record and the reason; setting `on_invalid` makes it "
+    "`skip` or `quarantine`. JSONL keeps what the tap wrote."
+)
+NAMES = (
+    "Names: any language, reserved words and quotes are kept. Postgres holds 63 bytes: a "
+    "longer name becomes its start and a digest of the whole. DuckDB does not tell `Id` "
+    "from `id`: the one in lower case keeps its name, the other gets a digest."
+)
+
+
 def as_markdown() -> str:
     """Return the page of rules."""
     lines = [
         "# How types are loaded",
         "",
-        "Generated from the table that the tests run (`tests/type_matrix.py`). *Refused* is an "
-        "error that names the stream, the record and the reason; setting `on_invalid` makes it "
-        "`skip` or `quarantine`. JSONL keeps what the tap wrote.",
+        INTRODUCTION,
         "",
         "| Shape | Schema | Value | Rule | Postgres | DuckDB | Parquet |",
         "|:--|:--|:--|:--|:--|:--|:--|",
@@ -163,9 +173,7 @@ def as_markdown() -> str:
         lines.append("| " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Names: any language, reserved words and quotes are kept. Postgres holds 63 bytes: a "
-        "longer name becomes its start and a digest of the whole. DuckDB does not tell `Id` "
-        "from `id`: the one in lower case keeps its name, the other gets a digest.",
+        NAMES,
     ]
     return "\n".join(lines) + "\n"
 

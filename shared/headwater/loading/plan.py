@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,4 +110,8 @@ def _validator(schema: Mapping[str, Any], stream: str) -> Any:
     try:
         return jsonschema_rs.validator_for(dict(schema))
     except ValueError as fault:
+        # classic taps write draft 4, where `exclusiveMaximum` is a boolean, and do not say so
+        if "$schema" not in schema:
+            with contextlib.suppress(ValueError):
+                return jsonschema_rs.Draft4Validator(dict(schema))
         raise SchemaError(f"its schema is not a JSON Schema: {fault}.", stream=stream) from fault

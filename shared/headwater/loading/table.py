@@ -115,9 +115,7 @@ class LineBatch:
 
     def emptied(self) -> LineBatch:
         """Return an empty batch of the same plan."""
-        return LineBatch(
-            self.plan, self.table, merges=self.merges, has_doubles=self.has_doubles
-        )
+        return LineBatch(self.plan, self.table, merges=self.merges, has_doubles=self.has_doubles)
 
     def for_table(self, table: Table) -> None:
         """Go to this table from now on: one whose columns have grown."""

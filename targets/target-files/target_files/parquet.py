@@ -100,12 +100,13 @@ class _ArrowColumn:
         if self._kind is Kind.DATE:
             return pa.array(values, type=pa.string()).cast(self.type)
         if self._kind is Kind.TIME:
-            convert = CONVERT[Kind.TIME]
-            return pa.array([None if v is None else convert(v) for v in values], type=self.type)
+            times = [None if v is None else CONVERT[Kind.TIME](v) for v in values]
+            return pa.array(times, type=self.type)
         if self._is_nested:
             decoded = [None if v is None else decode_exact(v) for v in values]
-            convert = self._convert
-            return pa.array([convert(v) for v in decoded] if convert else decoded, type=self.type)
+            if self._convert is not None:
+                decoded = [None if v is None else self._convert(v) for v in decoded]
+            return pa.array(decoded, type=self.type)
         return pa.array(values, type=self.type)
 
 
@@ -177,7 +178,7 @@ def _each(convert: Convert) -> Convert:
 def _number(value: Any) -> float:
     number = float(value)
     if math.isinf(number):
-        raise ValueError(f"{str(value):.40} is beyond a double")
+        raise ValueError(f"{value!s:.40} is beyond a double")
     return number
 
 

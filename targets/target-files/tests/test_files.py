@@ -183,11 +183,14 @@ def s3():
     keys = {"aws_access_key_id": "canary", "aws_secret_access_key": "canary"}
     client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
     client.create_bucket(Bucket="lake")
-    yield client, {
-        "key": "canary",
-        "secret": "canary-secret",
-        "client_kwargs": {"endpoint_url": url, "region_name": "us-east-1"},
-    }
+    yield (
+        client,
+        {
+            "key": "canary",
+            "secret": "canary-secret",
+            "client_kwargs": {"endpoint_url": url, "region_name": "us-east-1"},
+        },
+    )
     server.stop()
 
 
