@@ -43,12 +43,14 @@ class Table:
         name: The table's identifier.
         columns: A column for each of the plan's, in the plan's order.
         keys: The identifiers of the key columns.
+        unnamed: The columns that are there and that the plan does not name.
     """
 
     schema: str
     name: str
     columns: tuple[TableColumn, ...]
     keys: tuple[str, ...]
+    unnamed: tuple[str, ...] = ()
 
     @property
     def qualified(self) -> str:

@@ -6,7 +6,7 @@ from headwater.plugin.base import STREAM_MAP_SETTINGS
 from headwater.settings import Setting, Settings
 
 BATCH_ROWS = 100_000
-BATCH_BYTES = 32 * 1024 * 1024
+BATCH_BYTES = 16 * 1024 * 1024
 BATCH_SECONDS = 300
 
 TARGET_SETTINGS = Settings(

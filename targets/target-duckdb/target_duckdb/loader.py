@@ -141,8 +141,12 @@ class DuckDBLoader:
         columns = table.column_list()
         run = self._connection.execute
         if batch.merges and table.qualified not in self._empty:
-            run(f"CREATE OR REPLACE TEMP TABLE {STAGE} AS SELECT * FROM {source}")
             match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in table.keys)
+            # what the plan does not name stays as it is in rows that are there
+            kept = "".join(f", t.{quote(name)}" for name in table.unnamed)
+            join = f" LEFT JOIN {table.qualified} t ON {match}" if kept else ""
+            run(f"CREATE OR REPLACE TEMP TABLE {STAGE} AS SELECT s.*{kept} FROM {source} s{join}")
+            columns += "".join(f", {quote(name)}" for name in table.unnamed)
             run(f"DELETE FROM {table.qualified} t USING {STAGE} s WHERE {match}")
             run(f"INSERT INTO {table.qualified} ({columns}) SELECT {columns} FROM {STAGE}")
             run(f"DROP TABLE {STAGE}")

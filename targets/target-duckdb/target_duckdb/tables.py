@@ -68,7 +68,14 @@ def table_for(plan: Plan, schema: str, name: str, existing: dict[str, str]) -> T
             type_ = present if kind is there and present not in SMALL else TYPES[kind]
         columns.append(TableColumn(column.name, identifier, kind, type_))
     by_property = {column.property: column.name for column in columns}
-    return Table(schema, name, tuple(columns), tuple(by_property[key] for key in plan.keys))
+    named = {column.name for column in columns}
+    return Table(
+        schema,
+        name,
+        tuple(columns),
+        tuple(by_property[key] for key in plan.keys),
+        tuple(there for there in existing if there not in named),
+    )
 
 
 def create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

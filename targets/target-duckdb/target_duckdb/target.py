@@ -27,6 +27,14 @@ class TargetDuckDB(Target):
                     default="main",
                 ),
                 Setting(
+                    "batch_size_bytes",
+                    "integer",
+                    "Bytes of a batch, as they come in.",
+                    # a merge looks through the whole table: fewer, larger batches
+                    default=32 * 1024 * 1024,
+                    minimum=1,
+                ),
+                Setting(
                     "memory_limit_mb",
                     "integer",
                     "Megabytes that DuckDB may use; beyond them it writes to disk.",

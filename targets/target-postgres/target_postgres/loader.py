@@ -132,7 +132,6 @@ class PostgresLoader:
                 self._keep_state(cursor, state)
 
         self._in_transaction(stream, work)
-        self._fresh -= {batch.table.qualified for batch in filled}
 
     def _load_one(self, cursor: Cursor, batch: LineBatch) -> None:
         lines = batch.lines()
@@ -158,11 +157,16 @@ class PostgresLoader:
 
     def _bring_in(self, cursor: Cursor, batch: LineBatch, lines: Sequence[str]) -> None:
         table = batch.table
-        # nobody else has seen the table yet, so nothing in it can be in conflict
-        if not batch.merges or table.qualified in self._fresh:
-            direct = all(TYPES[column.kind] == column.type for column in table.columns)
-            if direct:
-                self._copy(cursor, table.qualified, table, lines)
+        is_new = table.qualified in self._fresh
+        has_our_types = all(TYPES[column.kind] == column.type for column in table.columns)
+        if has_our_types and (is_new or not batch.merges):
+            # a table that this run made mostly meets keys for the first time: half the work
+            try:
+                with self._connection.transaction():
+                    self._copy(cursor, table.qualified, table, lines)
+            except psycopg.errors.UniqueViolation:
+                self._fresh.discard(table.qualified)
+            else:
                 return
         stage = self._stage(cursor, table)
         self._copy(cursor, stage, table, lines)
