@@ -61,3 +61,37 @@ def parse_rfc3339(text: str) -> datetime:
         text = f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}"
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def parse_moment(value: str | float) -> datetime:
+    """Return the moment that a text (ISO 8601) or a number (epoch seconds or milliseconds) names.
+
+    Raises:
+        ValueError: it names none.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if not text.lstrip("-").replace(".", "", 1).isdigit() or len(text) == 4:
+            return parse_rfc3339(text)
+        value = float(text)
+    # seconds reach this number in the year 5138
+    seconds = value / 1000 if abs(value) >= 1e11 else value
+    return datetime.fromtimestamp(float(seconds), timezone.utc)
+
+
+def format_moment(moment: datetime, form: str) -> str | int:
+    """Return a moment as an API wants it.
+
+    Args:
+        moment: The moment.
+        form: `rfc3339`, `date`, `epoch`, `epoch_ms`, or a format of strftime.
+    """
+    if form == "rfc3339":
+        return rfc3339(moment)
+    if form == "date":
+        return moment.astimezone(timezone.utc).date().isoformat()
+    if form == "epoch":
+        return int(moment.timestamp())
+    if form == "epoch_ms":
+        return int(moment.timestamp() * 1000)
+    return moment.astimezone(timezone.utc).strftime(form)

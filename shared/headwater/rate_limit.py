@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import threading
+import time
+import uuid
 from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TextIO
 
 from headwater.clock import SYSTEM, Clock
+from headwater.errors import ConfigError
 from headwater.http.message import Response
 
 
@@ -45,32 +55,172 @@ class Gate:
             self._clock.sleep(seconds)
 
 
+class Bucket(Protocol):
+    """Where the requests of a budget are counted."""
+
+    def take(self, windows: Sequence[Window], cost: int) -> float:
+        """Count a request in, and return 0; or the seconds after which there may be room."""
+
+    def close(self, seconds: float) -> None:
+        """Have no room for so long."""
+
+
+class MemoryBucket:
+    """Counts the requests of this process."""
+
+    def __init__(self, clock: Clock = SYSTEM):
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sent: list[deque[float]] = []
+        self._opens_at = 0.0
+
+    def take(self, windows: Sequence[Window], cost: int) -> float:
+        """Count a request in, and return 0; or the seconds after which there may be room."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if not self._sent:
+                self._sent = [deque() for _ in windows]
+            wait = max(0.0, self._opens_at - now)
+            for window, sent in zip(windows, self._sent, strict=True):
+                wait = max(wait, room_in(window, sent, now, cost))
+            if wait <= 0:
+                for sent in self._sent:
+                    sent.extend([now] * cost)
+            return wait
+
+    def close(self, seconds: float) -> None:
+        """Have no room for so long."""
+        with self._lock:
+            self._opens_at = max(self._opens_at, self._clock.monotonic() + seconds)
+
+
+class FileBucket:
+    """Counts the requests of all processes that share a file: those of one account, say.
+
+    Args:
+        file: The file; made where it is not there.
+    """
+
+    def __init__(self, file: Path):
+        self._file = file
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def take(self, windows: Sequence[Window], cost: int) -> float:
+        """Count a request in, and return 0; or the seconds after which there may be room."""
+        with self._locked() as (file, kept):
+            # processes share the wall clock, not the monotonic one
+            now = time.time()
+            sent = [deque(times) for times in kept.get("sent", ())] or [deque() for _ in windows]
+            if len(sent) != len(windows):
+                sent = [deque() for _ in windows]
+            wait: float = max(0.0, float(kept.get("opens_at", 0.0)) - now)
+            for window, times in zip(windows, sent, strict=True):
+                wait = max(wait, room_in(window, times, now, cost))
+            if wait <= 0:
+                for times in sent:
+                    times.extend([now] * cost)
+                self._write(file, {**kept, "sent": [list(times) for times in sent]})
+            return wait
+
+    def close(self, seconds: float) -> None:
+        """Have no room for so long, in all processes."""
+        with self._locked() as (file, kept):
+            opens_at = max(kept.get("opens_at", 0.0), time.time() + seconds)
+            self._write(file, {**kept, "opens_at": opens_at})
+
+    @contextmanager
+    def _locked(self) -> Iterator[tuple[TextIO, dict[str, Any]]]:
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                kept = json.loads(file.read() or "{}")
+            except ValueError:
+                kept = {}  # a process died while it wrote
+            yield file, kept
+
+    @staticmethod
+    def _write(file: TextIO, kept: dict[str, Any]) -> None:
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(kept))
+        file.flush()
+
+
+class RedisBucket:
+    """Counts the requests of a fleet, in Redis.
+
+    Args:
+        url: Redis' URL.
+        name: What the budget is kept under.
+    """
+
+    def __init__(self, url: str, name: str):
+        try:
+            import redis
+        except ImportError as fault:
+            raise ConfigError(
+                "a budget in Redis needs its client.", advice="Install headwater[redis]."
+            ) from fault
+        self._redis: Any = redis.Redis.from_url(url)
+        self._name = f"headwater:{name}"
+
+    def take(self, windows: Sequence[Window], cost: int) -> float:
+        """Count a request in, and return 0; or the seconds after which there may be room."""
+        with self._redis.lock(f"{self._name}:lock", timeout=10):
+            now = time.time()
+            closed = self._redis.get(f"{self._name}:opens_at")
+            wait = max(0.0, float(closed) - now) if closed else 0.0
+            for index, window in enumerate(windows):
+                key = f"{self._name}:{index}"
+                self._redis.zremrangebyscore(key, "-inf", now - window.seconds)
+                sent = deque(score for _, score in self._redis.zrange(key, 0, -1, withscores=True))
+                wait = max(wait, room_in(window, sent, now, cost))
+            if wait <= 0:
+                for index, window in enumerate(windows):
+                    key = f"{self._name}:{index}"
+                    self._redis.zadd(key, {uuid.uuid4().hex: now for _ in range(cost)})
+                    self._redis.expire(key, int(window.seconds) + 1)
+            return wait
+
+    def close(self, seconds: float) -> None:
+        """Have no room for so long, in the whole fleet."""
+        self._redis.set(f"{self._name}:opens_at", time.time() + seconds, ex=int(seconds) + 1)
+
+
+def room_in(window: Window, sent: deque[float], now: float, cost: int) -> float:
+    """Return the seconds until a window has room for a cost; forget what has left it.
+
+    Raises:
+        ValueError: it never has: one request costs more than the window holds.
+    """
+    if cost > window.requests:
+        raise ValueError(f"a request of cost {cost} does not fit a budget of {window.requests}")
+    while sent and now - sent[0] >= window.seconds:
+        sent.popleft()
+    if len(sent) + cost <= window.requests:
+        return 0.0
+    # when enough of the oldest have left
+    return window.seconds - (now - sent[len(sent) + cost - window.requests - 1])
+
+
 class Budget:
-    """Declared windows, shared by all threads of a run.
+    """Declared windows, shared by all threads of a run, or by all who share a bucket.
 
     Args:
         windows: The budgets that hold at once; none: only `pause` closes it.
+        bucket: Where requests are counted.
         clock: Time.
     """
 
-    def __init__(self, *windows: Window, clock: Clock = SYSTEM):
+    def __init__(self, *windows: Window, bucket: Bucket | None = None, clock: Clock = SYSTEM):
         self._windows = windows
         self._clock = clock
-        self._gate = Gate(clock)
-        self._lock = threading.Lock()
-        self._sent: list[deque[float]] = [deque() for _ in windows]
+        self._bucket: Bucket = bucket or MemoryBucket(clock)
 
-    def acquire(self, scope: str = "") -> None:  # noqa: ARG002  one budget for all scopes
+    def acquire(self, scope: str = "", cost: int = 1) -> None:  # noqa: ARG002  one budget for all
         """Wait until a request may be sent, and count it."""
-        while True:
-            self._gate.wait()
-            with self._lock:
-                wait = self._wait_needed()
-                if wait <= 0:
-                    now = self._clock.monotonic()
-                    for sent in self._sent:
-                        sent.append(now)
-                    return
+        while (wait := self._bucket.take(self._windows, cost)) > 0:
             self._clock.sleep(wait)
 
     def observe(self, response: Response) -> None:
@@ -78,17 +228,36 @@ class Budget:
 
     def pause(self, seconds: float) -> None:
         """Let nothing through for so long."""
-        self._gate.close(seconds)
+        self._bucket.close(seconds)
 
-    def _wait_needed(self) -> float:
-        now = self._clock.monotonic()
-        wait = 0.0
-        for window, sent in zip(self._windows, self._sent, strict=True):
-            while sent and now - sent[0] >= window.seconds:
-                sent.popleft()
-            if len(sent) >= window.requests:
-                wait = max(wait, window.seconds - (now - sent[0]))
-        return wait
+
+class HeaderLimiter:
+    """One budget that the vendor's headers tell, for an API with one set of credentials.
+
+    Args:
+        budget: The headers, and what they have said.
+        declared: A declared budget that holds as well.
+    """
+
+    def __init__(self, budget: HeaderBudget, declared: Budget | None = None):
+        self._budget = budget
+        self._declared = declared
+
+    def acquire(self, scope: str = "", cost: int = 1) -> None:
+        """Wait until a request may be sent."""
+        self._budget.gate(scope).wait()
+        if self._declared:
+            self._declared.acquire(scope, cost)
+
+    def observe(self, response: Response) -> None:
+        """Learn what is left."""
+        self._budget.observe(response, response.request.scope)
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing through for so long."""
+        self._budget.gate("").close(seconds)
+        if self._declared:
+            self._declared.pause(seconds)
 
 
 @dataclass
@@ -101,6 +270,7 @@ class HeaderBudget:
         resource: The header that names the resource, if the vendor has several.
         reserve: How many requests to leave unused (never the whole of a small limit).
         limit: The header that says how large the budget is.
+        is_relative: `reset` counts seconds from now instead of giving the moment.
         clock: Time.
     """
 
@@ -109,6 +279,7 @@ class HeaderBudget:
     resource: str | None = None
     limit: str | None = None
     reserve: int = 0
+    is_relative: bool = False
     clock: Clock = SYSTEM
     _gates: dict[str, Gate] = field(default_factory=dict)
 
@@ -129,7 +300,7 @@ class HeaderBudget:
         # a reserve meant for 5,000 an hour must not close a budget of 30 a minute for good
         reserve = min(self.reserve, limit // 2) if limit is not None else self.reserve
         if left <= reserve:
-            seconds = reset - self.clock.now().timestamp()
+            seconds = reset if self.is_relative else reset - self.clock.now().timestamp()
             if seconds > 0:
                 self.gate(scope).close(seconds + 1)
 

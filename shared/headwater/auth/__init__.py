@@ -1,7 +1,31 @@
 """Authenticators: small values handed to a client."""
 
 from headwater.auth.expiring import ExpiringToken, Token
+from headwater.auth.oauth import (
+    ClientCredentials,
+    Endpoint,
+    JWTBearer,
+    RefreshToken,
+    SessionLogin,
+)
 from headwater.auth.pool import Pool
+from headwater.auth.reloading import Reloading
 from headwater.auth.static import APIKey, Authenticator, Basic, Bearer
+from headwater.auth.token_store import TokenStore
 
-__all__ = ["APIKey", "Authenticator", "Basic", "Bearer", "ExpiringToken", "Pool", "Token"]
+__all__ = [
+    "APIKey",
+    "Authenticator",
+    "Basic",
+    "Bearer",
+    "ClientCredentials",
+    "Endpoint",
+    "ExpiringToken",
+    "JWTBearer",
+    "Pool",
+    "RefreshToken",
+    "Reloading",
+    "SessionLogin",
+    "Token",
+    "TokenStore",
+]

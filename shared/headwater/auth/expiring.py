@@ -25,11 +25,13 @@ class Token:
 
 
 class ExpiringToken(Authenticator):
-    """A bearer token that is renewed when less than a margin is left, and after a 401.
+    """A token that is renewed when less than a margin is left, and after a 401.
 
     Args:
         fetch: Asks for a new token. Raises `AuthError` where it is refused.
-        margin: How long before its end a token is renewed.
+        margin: How long before its end a token is renewed; at most half of its life.
+        header: The header that carries it.
+        form: The header's value, `{token}` in it.
         clock: Time.
     """
 
@@ -38,35 +40,45 @@ class ExpiringToken(Authenticator):
         fetch: Callable[[], Token],
         *,
         margin: timedelta = REFRESH_MARGIN,
+        header: str = "Authorization",
+        form: str = "Bearer {token}",
         clock: Clock = SYSTEM,
     ):
         self._fetch = fetch
         self._margin = margin
+        self._header = header
+        self._form = form
         self._clock = clock
         self._token: Token | None = None
+        self._renew_at: datetime | None = None
         self._lock = threading.Lock()
 
     def apply(self, request: requests.PreparedRequest, scope: str = "") -> None:  # noqa: ARG002
         """Put a token on that lives long enough."""
         with self._lock:
-            if self._token is None or self._ends_soon(self._token):
+            if self._token is None or self._ends_soon():
                 self._renew()
-            assert self._token is not None  # noqa: S101  _renew sets it or raises
-            request.headers["Authorization"] = f"Bearer {self._token.value}"
+            request.headers[self._header] = self._value()
 
     def refresh(self, request: requests.PreparedRequest) -> bool:
         """Renew the token, unless another thread has done it since this request was sent."""
         with self._lock:
-            current = f"Bearer {self._token.value}" if self._token else None
-            if request.headers.get("Authorization") == current:
+            if self._token is None or request.headers.get(self._header) == self._value():
                 self._renew()
             return True
 
-    def _ends_soon(self, token: Token) -> bool:
-        if token.expires_at is None:
-            return False
-        return token.expires_at - self._clock.now() < self._margin
+    def _value(self) -> str:
+        assert self._token is not None  # noqa: S101  _renew sets it or raises
+        return self._form.format(token=self._token.value)
+
+    def _ends_soon(self) -> bool:
+        return self._renew_at is not None and self._clock.now() >= self._renew_at
 
     def _renew(self) -> None:
-        self._token = self._fetch()
-        REDACTOR.add(self._token.value)
+        token = self._fetch()
+        REDACTOR.add(token.value)
+        self._token, self._renew_at = token, None
+        if token.expires_at is not None:
+            # a token that lives for less than the margin would be renewed at every request
+            life = token.expires_at - self._clock.now()
+            self._renew_at = token.expires_at - min(self._margin, life / 2)

@@ -47,11 +47,11 @@ class Basic(Authenticator):
     def __init__(self, user: str, password: str):
         encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
         REDACTOR.add(password, encoded)
-        self._header = f"Basic {encoded}"
+        self.header = f"Basic {encoded}"
 
     def apply(self, request: requests.PreparedRequest, scope: str = "") -> None:  # noqa: ARG002
         """Put user and password on a request."""
-        request.headers["Authorization"] = self._header
+        request.headers["Authorization"] = self.header
 
 
 class APIKey(Authenticator):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from headwater.errors import ConfigError
 from headwater.plugin.about import FORMATS, AboutInfo, python_versions, version_of
 from headwater.secrets.redaction import REDACTOR
+from headwater.secrets.references import References, is_reference
 from headwater.settings import Setting, Settings
 
 STREAM_MAP_SETTINGS = Settings(
@@ -71,8 +72,11 @@ class Plugin:
         given = _read_config(config)
         if parse_env_config:
             given |= settings.from_environment(self.env_var_prefix())
-        REDACTOR.add(*settings.secrets(given))
-        self._config = settings.with_defaults(given)
+        self._given = given
+        self._references = References()
+        resolved = self._resolved() if is_reference(given) else given
+        REDACTOR.add(*settings.secrets(resolved))
+        self._config = settings.with_defaults(resolved)
         if validate_config:
             self._validate(settings)
 
@@ -80,6 +84,21 @@ class Plugin:
         faults = settings.validate(self._config) + self.check_config(self._config)
         if faults:
             raise ConfigError("; ".join(faults) + ".", advice=f"See {self.name} --about.")
+
+    def _resolved(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._references.resolve(self._given)
+        return found
+
+    def reload_secrets(self) -> bool:
+        """Read secrets by reference again; return whether one of them has changed."""
+        if not is_reference(self._given):
+            return False
+        self._references.forget()
+        config = self.settings().with_defaults(self._resolved())
+        REDACTOR.add(*self.settings().secrets(config))
+        has_changed = config != self._config
+        self._config = config
+        return has_changed
 
     @classmethod
     def settings(cls) -> Settings:
