@@ -56,7 +56,7 @@ class Authenticator(Protocol):
 class Limiter(Protocol):
     """What keeps requests under a budget."""
 
-    def acquire(self, scope: str = "") -> None:
+    def acquire(self, scope: str = "", cost: int = 1) -> None:
         """Wait until a request may be sent."""
 
     def observe(self, response: Response) -> None:
@@ -199,7 +199,7 @@ class Client:
         )
         started = self.clock.monotonic()
         if self.limiter:
-            self.limiter.acquire(request.scope)
+            self.limiter.acquire(request.scope, request.cost)
         if self.auth:
             self.auth.apply(prepared, request.scope)
         self._count_wait(self.clock.monotonic() - started)
@@ -245,13 +245,12 @@ class Client:
 
     def _judge(self, response: Response) -> Verdict:
         now: datetime = self.clock.now()
-        verdict = self.errors.judge(response, now)
-        if isinstance(verdict, Ok) and "json" in response.headers.get("Content-Type", "json"):
+        if response.status < 300:
             try:
-                response.json()
+                response.value()
             except TransientError as fault:
                 return Retry(fault.message)
-        return verdict
+        return self.errors.judge(response, now)
 
     def _pause(
         self, request: Request, prepared: requests.PreparedRequest, verdict: Retry, seconds: float

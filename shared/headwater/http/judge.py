@@ -178,7 +178,7 @@ def describe(response: Response) -> str:
 def _message(response: Response) -> str:
     """Return what the body says in one line: its `message`, or how it begins."""
     try:
-        body = response.json()
+        body = response.value()
     except HeadwaterError:
         body = None
     text = body.get("message") if isinstance(body, dict) else None

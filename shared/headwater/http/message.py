@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from headwater.errors import TransientError
-from headwater.messages.json import DecodeError, decode_exact
+from headwater.http.formats import UndecodableError, decode_body
 from headwater.secrets.redaction import redact_url
 
 EXCERPT = 500
@@ -28,8 +28,11 @@ class Request:
         json: A body to send as JSON.
         data: A body to send as a form (a mapping) or as it is (bytes).
         scope: Which budget it counts against, where the API has several.
+        cost: How much of a declared budget it uses up.
         stream: The stream that asks, for errors and logs.
         tolerated: Statuses that mean "nothing here" for this request, and end nothing.
+        response_format: What the answer's body has to be: `json`, `ndjson`, `csv` or `xml`;
+            gzip and zip of them are unpacked.
     """
 
     url: str
@@ -39,8 +42,10 @@ class Request:
     json: Any = None
     data: Any = None
     scope: str = ""
+    cost: int = 1
     stream: str | None = None
     tolerated: frozenset[int] = frozenset()
+    response_format: str = "json"
 
     def with_params(self, **params: Any) -> Request:
         """Return the same request with these parameters added or replaced."""
@@ -89,6 +94,18 @@ class Response:
         self._decoded: Any = None
         self._is_decoded = False
 
+    @classmethod
+    def of(
+        cls, request: Request, status: int, headers: Mapping[str, str], content: bytes
+    ) -> Response:
+        """Return a response that was kept."""
+        raw = requests.Response()
+        raw.status_code = status
+        raw.url = request.full_url
+        raw.headers.update(headers)
+        raw._content = content
+        return cls(request, raw)
+
     @property
     def content(self) -> bytes:
         """The body."""
@@ -99,19 +116,19 @@ class Response:
         """The URLs of the Link header, by relation."""
         return {rel: link["url"] for rel, link in self.raw.links.items() if "url" in link}
 
-    def json(self) -> Any:
-        """Return the body's value, decoded once.
+    def value(self) -> Any:
+        """Return the body's value, decoded once, in the form that the request asked for.
 
         Raises:
-            TransientError: the body is not JSON (a proxy's error page, a cut answer).
+            TransientError: the body is of another form (a proxy's error page, a cut answer).
         """
         if not self._is_decoded:
             try:
-                self._decoded = decode_exact(self.content) if self.content.strip() else None
-            except DecodeError as fault:
+                self._decoded = decode_body(self.content, self.request.response_format)
+            except UndecodableError as fault:
                 raise TransientError(
-                    f"{self.request} answered {self.status} with a body that is not JSON "
-                    f"({fault}): {self.excerpt()}",
+                    f"{self.request} answered {self.status} with a body that is not "
+                    f"{fault}: {self.excerpt()}",
                     stream=self.request.stream,
                 ) from fault
             self._is_decoded = True

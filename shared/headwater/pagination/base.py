@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from headwater.errors import IncompleteFetchError
 from headwater.http.message import Request, Response
+from headwater.jsonpath import find
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,37 @@ class Page:
 
     response: Response
     records: list[Any]
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How far a live collection may fall short of the total it reported.
+
+    Args:
+        records: So many records.
+        share: So much of the total, 0.01 for one percent.
+    """
+
+    records: int = 0
+    share: float = 0.0
+
+    @classmethod
+    def of(cls, text: int | str) -> Allowance:
+        """Return the allowance that `5` or `"1%"` names.
+
+        Raises:
+            ValueError: it names none.
+        """
+        if isinstance(text, str) and text.strip().endswith("%"):
+            return cls(share=float(text.strip()[:-1]) / 100)
+        return cls(records=int(text))
+
+    def covers(self, missing: int, total: int) -> bool:
+        """Whether so many records of a total may be missing."""
+        return missing <= max(self.records, self.share * total)
+
+
+NOTHING_ALLOWED = Allowance()
 
 
 class Pagination:
@@ -32,17 +64,38 @@ class Paginator:
 
     It ends only when the API says so: `next` returns None for that, and raises where the
     API repeats itself.
+
+    Args:
+        size: The parameter that sets how many records a page has, and how many to ask for.
+        total: Where in the body the number of all records is.
+
+    Attributes:
+        fetched: Records so far.
+        reported: The total that the API has named.
+        allowance: How far the end may fall short of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: tuple[str, int] | None = None, total: str | None = None) -> None:
+        self._size = size
+        self._total = total
         self._asked: set[str] = set()
         self._last_digest: bytes | None = None
         self.fetched = 0
         self.reported: int | None = None
+        self.allowance = NOTHING_ALLOWED
 
     def first(self, request: Request) -> Request:
         """Return the request for the first page."""
-        return request
+        return request.with_params(**{self._size[0]: self._size[1]}) if self._size else request
+
+    def take(self, request: Request, page: Page) -> tuple[list[Any], Request | None]:
+        """Return the records of a page that are new, and the request for the page after it.
+
+        Raises:
+            IncompleteFetchError: the fetch cannot be proven to be complete.
+        """
+        fresh = self.fresh(page.records)
+        return fresh, self.next(request, page)
 
     def fresh(self, records: list[Any]) -> list[Any]:
         """Return the records of a page that have not come with an earlier one."""
@@ -54,8 +107,8 @@ class Paginator:
         Raises:
             IncompleteFetchError: the fetch cannot be proven to be complete.
         """
-        self.fetched += len(page.records)
-        self._refuse_same_page(request, page)
+        self.count(page)
+        self.refuse_same_page(request, page)
         following = self.follow(request, page)
         if following is None:
             self.finish(request)
@@ -69,21 +122,39 @@ class Paginator:
             )
         return following
 
+    def count(self, page: Page) -> None:
+        """Count a page's records, and learn the total."""
+        self.fetched += len(page.records)
+        if self._total:
+            reported = find(page.response.value(), self._total)
+            if isinstance(reported, str) and reported.isdigit():
+                reported = int(reported)
+            if isinstance(reported, int):
+                self.reported = reported
+
     def follow(self, request: Request, page: Page) -> Request | None:
         """Return the request for the next page, or None; each kind of pagination says how."""
         raise NotImplementedError
 
+    def rest(self, request: Request, page: Page) -> list[Request] | None:  # noqa: ARG002
+        """Return all requests after the first page where they are known then; else None."""
+        return None
+
     def finish(self, request: Request) -> None:
         """Check the end of the fetch against the total that the API reported, if it did."""
-        if self.reported is not None and self.fetched < self.reported:
+        if self.reported is None or self.fetched >= self.reported:
+            return
+        if not self.allowance.covers(self.reported - self.fetched, self.reported):
             raise IncompleteFetchError(
                 f"the API reported {self.reported} records and ended after {self.fetched} "
                 f"({request}).",
                 stream=request.stream,
-                advice="Run again; the collection may have changed while it was read.",
+                advice="Run again; the collection may have changed while it was read. Where it "
+                "always does, allow the stream some drift.",
             )
 
-    def _refuse_same_page(self, request: Request, page: Page) -> None:
+    def refuse_same_page(self, request: Request, page: Page) -> None:
+        """Raise where a page is the same as the one before it."""
         if not page.records:
             self._last_digest = None
             return

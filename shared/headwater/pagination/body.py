@@ -18,7 +18,9 @@ class CursorInBody(Pagination):
     Args:
         param: The parameter that takes the cursor.
         cursor: Where in the body the next cursor is; absent or null at the end.
+        header: Instead: the header of the answer that holds the next cursor.
         from_last: Instead: the field of the page's last record that is the next cursor.
+        in_body: The cursor goes into the JSON body of the request, not into its query.
         more: Where in the body it says whether there are more pages.
         size: The parameter that sets how many records a page has, and how many to ask for.
         total: Where in the body the number of all records is.
@@ -26,7 +28,9 @@ class CursorInBody(Pagination):
 
     param: str
     cursor: str | None = None
+    header: str | None = None
     from_last: str | None = None
+    in_body: bool = False
     more: str | None = None
     size: tuple[str, int] | None = None
     total: str | None = None
@@ -38,20 +42,14 @@ class CursorInBody(Pagination):
 
 class _CursorPaginator(Paginator):
     def __init__(self, pagination: CursorInBody):
-        super().__init__()
+        super().__init__(pagination.size, pagination.total)
         self._pagination = pagination
 
-    def first(self, request: Request) -> Request:
-        size = self._pagination.size
-        return request.with_params(**{size[0]: size[1]}) if size else request
-
     def follow(self, request: Request, page: Page) -> Request | None:
-        how, body = self._pagination, page.response.json()
-        if how.total and isinstance(reported := find(body, how.total), int):
-            self.reported = reported
-        if how.more and not find(body, how.more):
+        how = self._pagination
+        if how.more and not find(page.response.value(), how.more):
             return None
-        cursor = find(body, how.cursor) if how.cursor else self._of_last(page)
+        cursor = self._cursor(page)
         if cursor is None or cursor == "":
             if how.more:
                 raise IncompleteFetchError(
@@ -59,10 +57,18 @@ class _CursorPaginator(Paginator):
                     stream=request.stream,
                 )
             return None
+        if how.in_body:
+            body = request.json if isinstance(request.json, dict) else {}
+            return replace(request, json={**body, how.param: cursor})
         return request.with_params(**{how.param: cursor})
 
-    def _of_last(self, page: Page) -> Any:
-        return find(page.records[-1], self._pagination.from_last or "") if page.records else None
+    def _cursor(self, page: Page) -> Any:
+        how = self._pagination
+        if how.header:
+            return page.response.headers.get(how.header)
+        if how.cursor:
+            return find(page.response.value(), how.cursor)
+        return find(page.records[-1], how.from_last or "") if page.records else None
 
 
 @dataclass(frozen=True)
@@ -86,18 +92,11 @@ class NextURL(Pagination):
 
 class _NextURLPaginator(Paginator):
     def __init__(self, pagination: NextURL):
-        super().__init__()
-        self._pagination = pagination
-
-    def first(self, request: Request) -> Request:
-        size = self._pagination.size
-        return request.with_params(**{size[0]: size[1]}) if size else request
+        super().__init__(pagination.size, pagination.total)
+        self._url = pagination.url
 
     def follow(self, request: Request, page: Page) -> Request | None:
-        how, body = self._pagination, page.response.json()
-        if how.total and isinstance(reported := find(body, how.total), int):
-            self.reported = reported
-        url = find(body, how.url)
+        url = find(page.response.value(), self._url)
         return request.at(self.same_host(request, str(url))) if url else None
 
 
@@ -129,7 +128,7 @@ class _ConnectionPaginator(Paginator):
         return self._with_variables(request, **dict([self._pagination.size]))
 
     def follow(self, request: Request, page: Page) -> Request | None:
-        connection = find(page.response.json(), self._pagination.path)
+        connection = find(page.response.value(), self._pagination.path)
         if not isinstance(connection, dict):
             return None
         if isinstance(total := connection.get("totalCount"), int):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from headwater.errors import IncompleteFetchError
 from headwater.http.message import Request
@@ -41,14 +42,22 @@ class Offset(Pagination):
         param: The parameter that holds the number of records to pass over.
         size: The parameter that sets how many records a page has, and how many to ask for.
         total: Where in the body the number of all records is.
+        overlap: How many records of a page are asked for again with the next one: on a list
+            that changes while it is read, records that move between pages are not lost, as
+            long as no more than so many move at once.
+        identity: The field that identifies a record, for an overlap.
     """
 
     param: str = "offset"
     size: tuple[str, int] = ("limit", 100)
     total: str | None = None
+    overlap: int = 0
+    identity: str = "id"
 
     def paginator(self) -> Paginator:
         """Return a paginator for one fetch."""
+        if self.overlap:
+            return _OverlappingPaginator(self)
         return _CountedPaginator(self.param, self.size, 0, self.size[1], self.total, None)
 
 
@@ -62,38 +71,104 @@ class _CountedPaginator(Paginator):
         total: str | None,
         total_pages: str | None,
     ):
-        super().__init__()
-        self._param, self._size = param, size
+        super().__init__(size, total)
+        self._param = param
         self._position, self._step = start, step
         self._start = start
-        self._total, self._total_pages = total, total_pages
+        self._total_pages = total_pages
 
     def first(self, request: Request) -> Request:
-        return request.with_params(
-            **{self._param: self._position},
-            **({self._size[0]: self._size[1]} if self._size else {}),
-        )
+        return super().first(request).with_params(**{self._param: self._position})
 
     def follow(self, request: Request, page: Page) -> Request | None:
-        body = page.response.json() if self._total or self._total_pages else None
-        if self._total and isinstance(reported := find(body, self._total), int):
-            self.reported = reported
-        if self._is_last(request, page, body):
+        if self._is_last(request, page):
             return None
         self._position += self._step
         return request.with_params(**{self._param: self._position})
 
-    def _is_last(self, request: Request, page: Page, body: object) -> bool:
-        if self._total_pages and isinstance(pages := find(body, self._total_pages), int):
-            return self._position - self._start + 1 >= pages
+    def rest(self, request: Request, page: Page) -> list[Request] | None:
+        """Return the requests of all other pages, where the first one says how many there are."""
+        pages = self._pages(page)
+        if pages is None or not page.records:
+            return None
+        return [
+            request.with_params(**{self._param: self._start + number * self._step})
+            for number in range(1, pages)
+        ]
+
+    def _pages(self, page: Page) -> int | None:
+        if self._total_pages:
+            pages = find(page.response.value(), self._total_pages)
+            return pages if isinstance(pages, int) else None
+        if self.reported is None:
+            return None
+        # a server may give fewer than it was asked for: then the first page is the measure
+        size = len(page.records)
+        if self._step != 1 and size != self._step and size < self.reported:
+            return None
+        return max(1, -(-self.reported // max(1, size)))
+
+    def _is_last(self, request: Request, page: Page) -> bool:
+        if self._total_pages:
+            pages = find(page.response.value(), self._total_pages)
+            if isinstance(pages, int):
+                return self._position - self._start + 1 >= pages
         if self.reported is not None:
-            if not page.records and self.fetched < self.reported:
+            missing = self.reported - self.fetched
+            if not page.records and missing > 0:
+                if self.allowance.covers(missing, self.reported):
+                    return True
                 raise IncompleteFetchError(
                     f"the API gave an empty page after {self.fetched} of {self.reported} "
                     f"records ({request}).",
                     stream=request.stream,
                     advice="Run again; the collection may have changed while it was read.",
                 )
-            return self.fetched >= self.reported
+            return missing <= 0
         # without a total only an empty page says that nothing follows: a server may cap sizes
         return not page.records
+
+
+class _OverlappingPaginator(Paginator):
+    """Offsets whose pages overlap: what was seen is known, what slipped by is noticed."""
+
+    def __init__(self, pagination: Offset):
+        super().__init__(pagination.size, pagination.total)
+        if not 0 < pagination.overlap < pagination.size[1]:
+            raise ValueError("an overlap is at least 1 and smaller than a page")
+        self._how = pagination
+        self._offset = 0
+        self._seen: set[Any] = set()
+        self._last: set[Any] = set()
+        self._has_slipped = False
+
+    def first(self, request: Request) -> Request:
+        return super().first(request).with_params(**{self._how.param: 0})
+
+    def fresh(self, records: list[Any]) -> list[Any]:
+        identity = self._how.identity
+        ids = {record[identity] for record in records}
+        self._has_slipped = bool(self._last) and bool(ids) and not ids & self._last
+        fresh = [record for record in records if record[identity] not in self._seen]
+        self._seen |= ids
+        self._last = ids
+        return fresh
+
+    def count(self, page: Page) -> None:
+        super().count(page)
+        self.fetched = len(self._seen)
+
+    def follow(self, request: Request, page: Page) -> Request | None:
+        if self._has_slipped:
+            raise IncompleteFetchError(
+                f"two pages that overlap by {self._how.overlap} have no record in common: more "
+                f"records moved than that while the list was read ({request}).",
+                stream=request.stream,
+                advice="Set a larger 'overlap'.",
+            )
+        if len(page.records) <= self._how.overlap and self._offset:
+            return None
+        if not page.records:
+            return None
+        self._offset += max(1, len(page.records) - self._how.overlap)
+        return request.with_params(**{self._how.param: self._offset})

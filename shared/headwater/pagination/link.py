@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headwater.http.message import Request
-from headwater.jsonpath import find
 from headwater.pagination.base import Page, Pagination, Paginator
 
 
@@ -23,22 +22,10 @@ class LinkHeader(Pagination):
 
     def paginator(self) -> Paginator:
         """Return a paginator for one fetch."""
-        return _LinkPaginator(self)
+        return _LinkPaginator(self.size, self.total)
 
 
 class _LinkPaginator(Paginator):
-    def __init__(self, pagination: LinkHeader):
-        super().__init__()
-        self._pagination = pagination
-
-    def first(self, request: Request) -> Request:
-        size = self._pagination.size
-        return request.with_params(**{size[0]: size[1]}) if size else request
-
     def follow(self, request: Request, page: Page) -> Request | None:
-        if self._pagination.total:
-            reported = find(page.response.json(), self._pagination.total)
-            if isinstance(reported, int):
-                self.reported = reported
         url = page.response.links.get("next")
         return request.at(self.same_host(request, url)) if url else None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from headwater.streams.report import StreamReport
     from headwater.streams.state import State
 
+ADDITIONAL = "additional_fields"
+DELETED_AT = "_sdc_deleted_at"
 Record = dict[str, Any]
 Context = dict[str, Any]
 
@@ -53,6 +55,15 @@ class Stream:
         is_sorted: Records come in ascending order of the replication key.
         lookback: How far before the bookmark an incremental fetch begins.
         parent: The stream whose records are this stream's contexts.
+        concurrency: How many of its contexts are fetched at once; None: the tap's setting.
+        additional_fields: What becomes of properties that the schema lacks: `ignore`, or
+            `keep` them in one property of that name.
+        on_drift: What happens when the API's records have changed: `warn`, `fail`, or
+            `evolve` the schema.
+        has_raw: Answers are also emitted as they came, to `<name>__raw`.
+        detects_changes: Only records that are new or changed since the last loaded run are
+            emitted, by comparing digests.
+        emits_deletions: With it, records that are gone are emitted with `_sdc_deleted_at`.
         description: A line for the README.
     """
 
@@ -63,6 +74,12 @@ class Stream:
     is_sorted: ClassVar[bool] = False
     lookback: ClassVar[timedelta | None] = None
     parent: ClassVar[type[Stream] | None] = None
+    concurrency: ClassVar[int | None] = None
+    additional_fields: ClassVar[str] = "ignore"
+    on_drift: ClassVar[str] = "warn"
+    has_raw: ClassVar[bool] = False
+    detects_changes: ClassVar[bool] = False
+    emits_deletions: ClassVar[bool] = False
     selected_by_default: ClassVar[bool] = True
     records_are_json: ClassVar[bool] = True
 
@@ -72,6 +89,7 @@ class Stream:
         self.record_limit: int | None = None
         self.report: StreamReport | None = None
         self.state: State | None = None
+        self.added_properties: dict[str, Any] = {}
         self._metadata: Metadata | None = None
         self._forced_selection: bool | None = None
         self._keys: tuple[str, ...] | None = None
@@ -136,8 +154,16 @@ class Stream:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The stream's whole schema: the catalog's, where one was given."""
-        return self._catalog_schema or self.declared_schema
+        """The stream's whole schema: the catalog's, where one was given; and what was added."""
+        schema = self._catalog_schema or self.declared_schema
+        added = {**self.added_properties}
+        if self.additional_fields == "keep":
+            added[ADDITIONAL] = {"type": ["object", "null"]}
+        if self.emits_deletions:
+            added[DELETED_AT] = {"type": ["string", "null"], "format": "date-time"}
+        if not added:
+            return schema
+        return {**schema, "properties": {**schema.get("properties", {}), **added}}
 
     @property
     def key_properties(self) -> tuple[str, ...]:
@@ -214,7 +240,8 @@ class Stream:
 
     def shaper(self) -> Shaper:
         """Return what gives records the shape of the schema and the selection."""
-        return Shaper(self.schema, self.selection, from_json=self.records_are_json)
+        keep_in = ADDITIONAL if self.additional_fields == "keep" else None
+        return Shaper(self.schema, self.selection, from_json=self.records_are_json, keep_in=keep_in)
 
     def apply_catalog(self, entry: Mapping[str, Any]) -> None:
         """Take schema, keys, replication method and selection from a catalog's entry."""
@@ -226,7 +253,13 @@ class Stream:
         key = entry.get("replication_key") or root.get("replication-key") or self.replication_key
         method = entry.get("replication_method") or root.get("forced-replication-method")
         self._replication = (key, method)
+        self.forget_selection()
+
+    def forget_selection(self) -> None:
+        """Work out anew what is selected: metadata or schema have changed."""
         self.__dict__.pop("selection", None)
+        if self._catalog_schema is None:
+            self._metadata = None
 
     def catalog_entry(self) -> dict[str, Any]:
         """Return the stream's entry in the catalog."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from headwater.http import Request, Response
-
-if TYPE_CHECKING:
-    from headwater.streams.base import Context
-    from headwater.streams.rest import RESTStream
 
 ETAG, ETAG_OF = "etag", "etag_of"
 
@@ -18,15 +15,23 @@ class EntityTags:
     """The ETag of one context's list, kept in its bookmark (RFC 9110, section 13).
 
     Args:
-        stream: The stream.
-        context: The context whose list is fetched.
+        bookmark: The bookmark of the last run.
+        properties: What is selected: a property selected since then must not be missing
+            because nothing changed.
+        page_size: The parameter and size of a full page, behind which something can be added
+            without the first page changing; None where new records come first.
     """
 
-    def __init__(self, stream: RESTStream, context: Context | None):
-        self._stream = stream
-        state = stream.state
-        place = stream.state_context(context)
-        self._bookmark: dict[str, Any] = state.peek(stream.name, place) if state else {}
+    def __init__(
+        self,
+        bookmark: Mapping[str, Any],
+        *,
+        properties: Iterable[str],
+        page_size: tuple[str, int] | None,
+    ):
+        self._bookmark = bookmark
+        self._properties = sorted(properties)
+        self._page_size = page_size
 
     def condition(self, request: Request) -> Request:
         """Return the request with the ETag of the same request in the last run, if there is one."""
@@ -36,19 +41,13 @@ class EntityTags:
         return request.with_headers(If_None_Match=str(etag))
 
     def remember(self, request: Request, answer: Response, count: int) -> dict[str, Any]:
-        """Return what the bookmark keeps of the first page's answer.
-
-        Nothing where the page is full: what is added behind it would not change it.
-        """
+        """Return what the bookmark keeps of the first page's answer; nothing for a full page."""
         etag = answer.headers.get("ETag")
-        size = getattr(self._stream.pagination, "size", None)
-        is_full = size is not None and count >= size[1] and not self._stream.newest_first
+        is_full = self._page_size is not None and count >= self._page_size[1]
         if not etag or is_full:
             return {}
         return {ETAG: etag, ETAG_OF: self._identity(request)}
 
     def _identity(self, request: Request) -> str:
-        # a property selected since then must not be missing because nothing changed
-        properties = sorted(self._stream.selected_schema.get("properties", {}))
-        text = f"{request.full_url}\n{properties}"
+        text = f"{request.full_url}\n{self._properties}"
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -18,6 +18,7 @@ class StreamReport:
         skipped: Why parts of the stream were passed over, by reason.
         complete: Whether every fetch of the stream ended with proof.
         unknown: Names of properties that came and are not in the schema.
+        drift: The differences to the schema and to the last run.
     """
 
     fetched: int = 0
@@ -27,6 +28,7 @@ class StreamReport:
     skipped: dict[str, list[str]] = field(default_factory=dict)
     complete: bool = False
     unknown: set[str] = field(default_factory=set)
+    drift: list[dict[str, str]] = field(default_factory=list)
 
     def skip(self, what: str, reason: str) -> None:
         """Note a part of the stream that the API has nothing for."""
@@ -42,4 +44,5 @@ class StreamReport:
             "complete": self.complete,
             "skipped": self.skipped,
             "unknown_properties": sorted(self.unknown),
+            "drift": self.drift,
         }

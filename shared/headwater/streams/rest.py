@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
+from urllib.parse import quote
 
+from headwater.clock import format_moment, parse_moment
 from headwater.errors import IncompleteFetchError, TransientError
 from headwater.http import Request, Response
 from headwater.http.client import Skipped, Unchanged
 from headwater.jsonpath import exists, find_list
-from headwater.pagination import Page, Pagination, SinglePage
+from headwater.pagination import Allowance, Page, Pagination, Paginator, SinglePage
+from headwater.parallel import in_order
 from headwater.streams.base import Context, Record, Stream, StreamHost
 from headwater.streams.conditional import EntityTags
 from headwater.streams.state import order
+
+
+class RecordPage(list[Record]):
+    """The records of an answer, and the answer."""
+
+    def __init__(self, records: Iterable[Record], response: Response):
+        super().__init__(records)
+        self.response = response
 
 
 class RESTStream(Stream):
@@ -23,12 +35,21 @@ class RESTStream(Stream):
         method: The HTTP method.
         params: Query parameters of every request; `{names}` come from the context.
         headers: Headers of every request.
+        body: A JSON body of every request; `{names}` in its texts come from the context.
         records: Where in the body the records are, as JSONPath; `` for the body itself.
         may_lack_records: The API leaves out `records` where there are none.
+        response_format: `json`, `ndjson`, `csv` or `xml`; gzip and zip of them are unpacked.
         pagination: How the API splits the list into pages.
+        allowance: How far the list may fall short of the total that the API reported.
         start_param: The parameter that takes the replication value to begin at.
+        start_format: How moments are written there: `rfc3339`, `date`, `epoch`, `epoch_ms`.
+        start_is_exclusive: The API gives what is after the start only: one unit less is sent,
+            so that what came late at the bookmark's own moment is not lost.
+        end_param: The parameter that takes the setting `end_date`.
         newest_first: Records come in descending order of the replication key: the fetch
             ends at the bookmark.
+        page_concurrency: How many pages are asked for at once, where they are known to be
+            independent and the list does not change while it is read.
         scope: Which of the API's budgets the requests count against.
         is_conditional: The first page is asked for with the ETag of the last run; where it is
             unchanged (304), nothing is emitted.
@@ -39,11 +60,18 @@ class RESTStream(Stream):
     method: ClassVar[str] = "GET"
     params: ClassVar[Mapping[str, Any]] = {}
     headers: ClassVar[Mapping[str, str]] = {}
+    body: ClassVar[Any] = None
     records: ClassVar[str] = ""
     may_lack_records: ClassVar[bool] = False
+    response_format: ClassVar[str] = "json"
     pagination: ClassVar[Pagination] = SinglePage()
+    allowance: ClassVar[Allowance] = Allowance()
     start_param: ClassVar[str | None] = None
+    start_format: ClassVar[str | None] = None
+    start_is_exclusive: ClassVar[bool] = False
+    end_param: ClassVar[str | None] = None
     newest_first: ClassVar[bool] = False
+    page_concurrency: ClassVar[int] = 1
     scope: ClassVar[str] = ""
     tolerated: ClassVar[frozenset[int]] = frozenset()
 
@@ -64,21 +92,37 @@ class RESTStream(Stream):
     def request(self, context: Context | None, start: Any) -> Request:
         """Return the request for the first page."""
         values = context or {}
-        params = {
-            name: value.format(**values) if isinstance(value, str) else value
-            for name, value in self.params.items()
-        }
+        params = {name: _filled(value, values) for name, value in self.params.items()}
         if self.start_param and start is not None:
-            params[self.start_param] = start
+            params[self.start_param] = self.start_value(start)
+        if self.end_param and self.config.get("end_date"):
+            params[self.end_param] = self._written(self.config["end_date"])
+        in_path = {name: quote(str(value), safe="/:@,+") for name, value in values.items()}
         return Request(
-            self.api_url + self.path.format(**values),
+            self.api_url + self.path.format(**in_path),
             method=self.method,
             params=params,
-            headers=dict(self.headers),
+            headers={name: _filled(value, values) for name, value in self.headers.items()},
+            json=_filled(self.body, values),
             scope=self.scope,
             stream=self.name,
             tolerated=self.tolerated,
+            response_format=self.response_format,
         )
+
+    def start_value(self, start: Any) -> Any:
+        """Return the start as the API wants it."""
+        if not self.start_is_exclusive:
+            return self._written(start)
+        if isinstance(start, int) and not self.start_format:
+            return start - 1
+        earlier = parse_moment(start) - timedelta(seconds=1)
+        return format_moment(earlier, self.start_format or "rfc3339")
+
+    def _written(self, moment: Any) -> Any:
+        if not self.start_format:
+            return moment
+        return format_moment(parse_moment(moment), self.start_format)
 
     def parse(self, response: Response, context: Context | None) -> list[Record]:  # noqa: ARG002
         """Return the records of an answer.
@@ -87,7 +131,7 @@ class RESTStream(Stream):
             IncompleteFetchError: there is nothing at `records`: the answer is of another form,
                 which is not the same as an empty list.
         """
-        body = response.json()
+        body = response.value()
         found = find_list(body, self.records)
         if not found and not self.may_lack_records and not exists(body, self.records):
             raise IncompleteFetchError(
@@ -113,9 +157,10 @@ class RESTStream(Stream):
     def pages(self, context: Context | None, start: Any) -> Iterator[list[Record]]:
         """Yield the records of each page, until the API says that it was the last."""
         paginator = self.pagination_for(context).paginator()
+        paginator.allowance = self.allowance
         first: Request | None = paginator.first(self.request(context, start))
         request = first
-        etags = EntityTags(self, context) if self.is_conditional and self.is_leaf else None
+        etags = self._entity_tags(context) if self.is_conditional and self.is_leaf else None
         while request is not None:
             answer = self._send(etags.condition(request) if etags and request is first else request)
             if isinstance(answer, Skipped):
@@ -124,10 +169,13 @@ class RESTStream(Stream):
             if isinstance(answer, Unchanged):
                 return
             records = self.parse(answer, context)
-            fresh = paginator.fresh(records)
             # asked before the page is handed on, so that a stuck paginator emits nothing twice
-            following = paginator.next(request, Page(answer, records))
-            yield self.wanted(fresh, start)
+            fresh, following = paginator.take(request, Page(answer, records))
+            yield RecordPage(self.wanted(fresh, start), answer)
+            others = paginator.rest(request, Page(answer, records)) if following else None
+            if others and self.page_concurrency > 1:
+                yield from self._at_once(others, paginator, context, start)
+                following = None
             if self.reached(records, start):
                 following, paginator.reported = None, None
             if etags and request is first and (following is None or self.newest_first):
@@ -135,6 +183,35 @@ class RESTStream(Stream):
             request = following
         if self.report is not None and paginator.reported is not None:
             self.report.reported = (self.report.reported or 0) + paginator.reported
+
+    def _entity_tags(self, context: Context | None) -> EntityTags:
+        place = self.state_context(context)
+        return EntityTags(
+            self.state.peek(self.name, place) if self.state else {},
+            properties=self.selected_schema.get("properties", {}),
+            page_size=None if self.newest_first else getattr(self.pagination, "size", None),
+        )
+
+    def _at_once(
+        self, requests: list[Request], paginator: Paginator, context: Context | None, start: Any
+    ) -> Iterator[list[Record]]:
+        """Yield the records of pages that do not depend on each other, in order."""
+
+        def fetch(request: Request) -> Iterator[tuple[Response, list[Record]]]:
+            answer = self._send(request)
+            if not isinstance(answer, Response):
+                raise IncompleteFetchError(f"{request} was not answered.", stream=self.name)
+            yield answer, self.parse(answer, context)
+
+        last = requests[0]
+        for request, answers in in_order(requests, fetch, self.page_concurrency):
+            for answer, records in answers:
+                page = Page(answer, records)
+                paginator.count(page)
+                paginator.refuse_same_page(request, page)
+                yield RecordPage(self.wanted(paginator.fresh(records), start), answer)
+            last = request
+        paginator.finish(last)
 
     def _send(self, request: Request) -> Response | Skipped | Unchanged:
         while True:
@@ -149,7 +226,10 @@ class RESTStream(Stream):
 
     def wanted(self, records: list[Record], start: Any) -> list[Record]:
         """Return the records that an incremental fetch is about."""
-        key = self.bookmark_key
+        key, end = self.bookmark_key, self.config.get("end_date")
+        if key and end:
+            until = order(end)
+            records = [r for r in records if r.get(key) is None or order(r[key]) <= until]
         if not (self.newest_first and key and start is not None):
             return records
         since = order(start)
@@ -167,3 +247,12 @@ class RESTStream(Stream):
         self.logger.warning("stream '%s': nothing to fetch at %s: %s", self.name, request, reason)
         if self.report is not None:
             self.report.skip(str(request), reason)
+
+
+def _filled(value: Any, context: Mapping[str, Any]) -> Any:
+    """Return a value with the `{names}` in its texts filled in."""
+    if isinstance(value, str):
+        return value.format(**context) if "{" in value else value
+    if isinstance(value, Mapping):
+        return {name: _filled(part, context) for name, part in value.items()}
+    return [_filled(part, context) for part in value] if isinstance(value, list) else value

@@ -28,13 +28,22 @@ class Shaper:
         schema: The stream's whole schema.
         selection: What of it is selected.
         from_json: The records hold JSON's own types only, as a decoded response does.
+        keep_in: The property that takes what the schema lacks; None: it is left out.
 
     Attributes:
         unknown: The names, with dots between levels, that records had and the schema has not.
     """
 
-    def __init__(self, schema: Mapping[str, Any], selection: Selection, *, from_json: bool):
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        selection: Selection,
+        *,
+        from_json: bool,
+        keep_in: str | None = None,
+    ):
         self.unknown: set[str] = set()
+        self._keep_in = keep_in
         self._selection = selection
         self._from_json = from_json
         self._shape = self._object(schema, (), "")
@@ -55,6 +64,7 @@ class Shaper:
             if (shape := self._value(known[name], (*at, "properties", name), f"{path}{name}."))
         ]
         unknown, prefix = self.unknown, path
+        keep_in = self._keep_in if not at else None
         finish = None if self._from_json else to_json
 
         def shape_object(record: dict[str, Any]) -> dict[str, Any]:
@@ -62,8 +72,12 @@ class Shaper:
                 if is_open:
                     record = {k: v for k, v in record.items() if k not in dropped}
                 else:
-                    unknown.update(prefix + k for k in record.keys() - kept - dropped)
+                    extra = record.keys() - kept - dropped
+                    unknown.update(prefix + k for k in extra)
+                    others = {k: record[k] for k in sorted(extra)} if keep_in else None
                     record = {k: v for k, v in record.items() if k in kept}
+                    if keep_in and others:
+                        record[keep_in] = others
             for name, shape in nested:
                 value = record.get(name)
                 if value is not None:
@@ -99,6 +113,7 @@ class Shaper:
         # the catalog cannot deselect inside an array's items
         everything = Shaper.__new__(Shaper)
         everything.unknown = self.unknown
+        everything._keep_in = None
         everything._selection = Selection({})
         everything._from_json = self._from_json
         return everything._value({**schema}, at, path)

@@ -15,13 +15,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NoReturn
 
+from headwater.auth import Reloading
+from headwater.auth.token_store import state_folder
 from headwater.errors import ConfigError
 from headwater.http import Client
+from headwater.http.client import Authenticator as AnyAuthenticator
 from headwater.messages import MessageWriter, claim_stdout
 from headwater.plugin import command
 from headwater.plugin.base import Plugin, read_json_file
 from headwater.streams.base import Stream
 from headwater.streams.catalog import read_catalog
+from headwater.streams.changes import ChangeStore
 from headwater.streams.state import State
 from headwater.tap.progress import Progress
 from headwater.tap.sync import LEDGER_KEY, Sync
@@ -94,7 +98,13 @@ class Tap(Plugin):
     @cached_property
     def client(self) -> Client:
         """What sends the tap's requests."""
-        return self.make_client()
+        client = self.make_client()
+        if client.auth is not None:
+            client.auth = Reloading(client.auth, self._fresh_auth)
+        return client
+
+    def _fresh_auth(self) -> AnyAuthenticator | None:
+        return self.make_client().auth if self.reload_secrets() else None
 
     @cached_property
     def streams(self) -> dict[str, Stream]:
@@ -166,6 +176,7 @@ class Tap(Plugin):
             mapper=mapper,
             start_date=self.config.get("start_date"),
             concurrency=int(self.config.get("concurrency") or 1),
+            changes=self._change_store(),
         )
         with Progress(sync, self.client.counts):
             try:
@@ -176,6 +187,12 @@ class Tap(Plugin):
             finally:
                 self._writer.close()
         return sync
+
+    def _change_store(self) -> ChangeStore | None:
+        if not any(stream.detects_changes for stream in self.streams.values()):
+            return None
+        place = self.config.get("change_store") or state_folder() / "changes" / self.name
+        return ChangeStore(Path(str(place)))
 
     # --- the command line -------------------------------------------------------------
 
@@ -233,7 +250,7 @@ class Tap(Plugin):
 
 
 def _checked_state(state: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the state of the last run without its ledger.
+    """Return the state of the last run; of its ledger, only what the next run compares with.
 
     Raises:
         ConfigError: it is not a state.
@@ -242,7 +259,9 @@ def _checked_state(state: Mapping[str, Any] | None) -> dict[str, Any]:
     # a whole STATE message, as some runners keep it
     if value.get("type") == "STATE" and isinstance(value.get("value"), dict):
         value = dict(value["value"])
-    value.pop(LEDGER_KEY, None)
+    own = value.pop(LEDGER_KEY, None)
+    if isinstance(own, dict):
+        value[LEDGER_KEY] = {k: own[k] for k in ("fingerprints", "evolved") if k in own}
     if not isinstance(value.get(STATE_REQUIRES, {}), dict):
         raise ConfigError("the state's 'bookmarks' is not an object.")
     return value

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from headwater.clock import SYSTEM, rfc3339
 from headwater.errors import HeadwaterError
 from headwater.messages.writer import MessageWriter
+from headwater.parallel import in_order
 from headwater.streams.base import Context, Record, Stream
+from headwater.streams.changes import ChangeStore
+from headwater.streams.raw import SUFFIX as RAW_SUFFIX
 from headwater.streams.report import StreamReport
-from headwater.streams.shape import Shaper
 from headwater.streams.state import State, Watermark, look_back, order
-from headwater.tap.prefetch import in_order
+from headwater.tap.emission import Emission
 
 if TYPE_CHECKING:
     from headwater.plugin.mapping import StreamMapper
@@ -40,7 +42,8 @@ class Sync:
         writer: Where messages go.
         mapper: The stream maps, where there are any.
         start_date: Where incremental streams without a bookmark begin.
-        concurrency: How many children of one page of parents are fetched at once.
+        concurrency: How many contexts of a stream are fetched at once.
+        changes: Where the digests of streams are kept that detect changes.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Sync:
         mapper: StreamMapper | None = None,
         start_date: Any = None,
         concurrency: int = 1,
+        changes: ChangeStore | None = None,
     ):
         self.streams = streams
         self.state = state
@@ -60,7 +64,9 @@ class Sync:
         self._mapper = mapper
         self._start_date = start_date
         self._concurrency = concurrency
-        self._shapers: dict[str, Shaper] = {}
+        self._changes = changes
+        self._emissions: dict[str, Emission] = {}
+        self._ledger = dict(state.value.pop(LEDGER_KEY, None) or {})
         self.written: dict[str, int] = {}
         self._since_state = 0
         self._state_at = time.monotonic()
@@ -71,23 +77,30 @@ class Sync:
     def run(self) -> None:
         """Sync every stream that is wanted, and end with a STATE whatever was found."""
         for stream in self.streams.values():
+            stream.added_properties |= self._remembered("evolved", stream.name) or {}
+        for stream in self.streams.values():
             if stream.parent is None and stream.is_wanted:
                 given = stream.contexts()
                 contexts: list[Context | None] = [None] if given is None else list(given)
-                self._sync_contexts(stream, contexts, concurrency=1)
+                self._sync_contexts(stream, contexts)
         for stream in self.streams.values():
-            report = self.reports[stream.name]
-            report.complete = stream.selected
-            report.unknown = (
-                self._shapers[stream.name].unknown if stream.name in self._shapers else set()
-            )
-            if report.unknown:
-                logger.info(
-                    "stream '%s': properties not in the schema, left out: %s",
-                    stream.name,
-                    ", ".join(sorted(report.unknown)),
-                )
+            self._finish(stream)
         self.write_state()
+
+    def _finish(self, stream: Stream) -> None:
+        report = self.reports[stream.name]
+        report.complete = stream.selected
+        emission = self._emissions.get(stream.name)
+        if emission is None:
+            return
+        report.unknown = emission.unknown
+        if stream.selected and stream.record_limit is None:
+            bookmark = self.state.bookmark(stream.name, None) if stream.detects_changes else {}
+            emission.finish(bookmark)
+
+    def _remembered(self, what: str, name: str) -> Any:
+        """Return what the last run kept of a stream beside its bookmark."""
+        return (self._ledger.get(what) or {}).get(name)
 
     def write_state(self) -> None:
         """Write a STATE for everything written so far."""
@@ -95,26 +108,36 @@ class Sync:
             name: {"records": count, "complete": self._is_complete(name)}
             for name, count in self.written.items()
         }
-        value = {**self.state.value, LEDGER_KEY: {"ledger": ledger}}
-        self._writer.write_state(value)
+        kept = {"fingerprints": self._fingerprints(), "evolved": self._evolved()}
+        own = {"ledger": ledger, **{what: found for what, found in kept.items() if found}}
+        self._writer.write_state({**self.state.value, LEDGER_KEY: own})
         self._since_state = 0
         self._state_at = time.monotonic()
 
+    def _fingerprints(self) -> dict[str, Any]:
+        seen = {
+            name: fingerprint
+            for name, emission in self._emissions.items()
+            if self.streams[name].selected
+            and (fingerprint := emission.watch.fingerprint()) is not None
+        }
+        return {**(self._ledger.get("fingerprints") or {}), **seen}
+
+    def _evolved(self) -> dict[str, Any]:
+        return {n: s.added_properties for n, s in self.streams.items() if s.added_properties}
+
     def _is_complete(self, name: str) -> bool:
         # a mapped stream under another name is as complete as the whole run
+        name = name.removesuffix(RAW_SUFFIX) if name not in self.reports else name
         if name in self.reports:
             return self.reports[name].complete
         return all(r.complete for n, r in self.reports.items() if self.streams[n].selected)
 
-    def _count(self, name: str, count: int) -> None:
-        self.written[name] = self.written.get(name, 0) + count
-
     # --- one stream -------------------------------------------------------------------
 
-    def _sync_contexts(
-        self, stream: Stream, contexts: list[Context | None], *, concurrency: int
-    ) -> None:
-        self._declare(stream)
+    def _sync_contexts(self, stream: Stream, contexts: list[Context | None]) -> None:
+        concurrency = self._concurrency if stream.concurrency is None else stream.concurrency
+        self._emission(stream)
         starts = {id(context): self._start(stream, context) for context in contexts}
 
         def produce(context: Context | None) -> Iterator[list[Record]]:
@@ -166,24 +189,14 @@ class Sync:
         report = self.reports[stream.name]
         report.pages += 1
         report.fetched += len(page)
+        emission = self._emissions[stream.name]
+        emission.raw(page, context, extracted)
         kept = self._post_process(stream, context, page)
         if stream.record_limit is not None:
             kept = kept[: max(0, stream.record_limit - report.emitted)]
         if not stream.selected:
             return kept
-        shaper = self._shapers[stream.name]
-        if self._mapper:
-            # the SDK's maps see records as the SDK shapes them, nested parts copied
-            for alias, mapped in self._mapper.transform(
-                stream.name, [shaper(dict(r)) for r in kept]
-            ):
-                self._writer.write_records(alias, mapped, time_extracted=extracted)
-                self._count(alias, len(mapped))
-        else:
-            shaped = [shaper(dict(r)) for r in kept] if stream.children else list(map(shaper, kept))
-            self._writer.write_records(stream.name, shaped, time_extracted=extracted)
-            self._count(stream.name, len(shaped))
-        report.emitted += len(kept)
+        emission.records(kept, extracted, copies=bool(stream.children))
         self._since_state += len(kept)
         return kept
 
@@ -210,25 +223,23 @@ class Sync:
             return
         contexts = [c for r in records if (c := stream.child_context(r, context)) is not None]
         for child in children:
-            self._sync_contexts(child, list(contexts), concurrency=self._concurrency)
+            self._sync_contexts(child, list(contexts))
 
-    def _declare(self, stream: Stream) -> None:
-        """Write the stream's SCHEMA, once."""
-        if stream.name in self._shapers:
-            return
-        self._shapers[stream.name] = stream.shaper()
-        if not stream.selected:
-            return
-        schema, keys = stream.selected_schema, stream.key_properties
-        bookmark = [stream.bookmark_key] if stream.bookmark_key else []
-        if self._mapper:
-            self._mapper.register(stream.name, schema, keys)
-            for alias, mapped, mapped_keys in self._mapper.outputs(stream.name):
-                self._count(alias, 0)
-                self._writer.write_schema(alias, mapped, mapped_keys, bookmark)
-        else:
-            self._count(stream.name, 0)
-            self._writer.write_schema(stream.name, schema, keys, bookmark)
+    def _emission(self, stream: Stream) -> Emission:
+        """Return the stream's messages, its SCHEMA written."""
+        if stream.name not in self._emissions:
+            bookmark = self.state.peek(stream.name, None)
+            self._emissions[stream.name] = Emission(
+                stream,
+                writer=self._writer,
+                report=self.reports[stream.name],
+                written=self.written,
+                mapper=self._mapper,
+                before=self._remembered("fingerprints", stream.name),
+                changes=self._changes,
+                generation=bookmark.get("digests"),
+            )
+        return self._emissions[stream.name]
 
     # --- bookmarks --------------------------------------------------------------------
 

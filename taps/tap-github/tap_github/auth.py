@@ -97,7 +97,7 @@ class App:
         answer = self._client.send(Request(self._api_url + path, method=method, headers=headers))
         if not isinstance(answer, Response):
             raise AuthError(f"{method} {path} was not answered.")
-        return answer.json()
+        return answer.value()
 
     def _jwt(self) -> str:
         import jwt

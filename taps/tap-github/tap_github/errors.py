@@ -47,9 +47,9 @@ def refused(response: Response, now: datetime) -> Verdict | None:  # noqa: ARG00
 def answered(response: Response, now: datetime) -> Verdict | None:
     """Judge answers with status 200 that are not what was asked for."""
     scope = response.request.scope
-    if scope == "search" and response.json().get("incomplete_results"):
+    if scope == "search" and response.value().get("incomplete_results"):
         return Retry("the search ran out of time and returned a part of what it finds")
-    errors = response.json().get("errors") if scope == "graphql" else None
+    errors = response.value().get("errors") if scope == "graphql" else None
     return _graphql(response, errors, now) if errors else None
 
 

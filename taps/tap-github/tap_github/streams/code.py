@@ -54,7 +54,7 @@ class Commits(RepositoryList):
 
     def parse(self, response: Response, context: Context | None) -> list[Record]:
         """Return the commits, and remember the newest."""
-        body = response.json()
+        body = response.value()
         if isinstance(body, dict):
             commits = list(body["commits"])  # oldest first
             newest = commits[-1:] if commits else []

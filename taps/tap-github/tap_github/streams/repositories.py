@@ -77,7 +77,7 @@ class Repositories(GitHubStream):
         Raises:
             IncompleteFetchError: a search finds more than GitHub hands out.
         """
-        body = response.json()
+        body = response.value()
         if not context or "search_query" not in context:
             return body if isinstance(body, list) else [body]
         if body["total_count"] > SEARCH_CAP:
