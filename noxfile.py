@@ -46,7 +46,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure, with peers beside."""
-    session.run(*RUN, "python", "bench/http_to_stdout.py", *session.posargs)
+    session.run(*RUN, "python", "bench/run.py", *session.posargs)
 
 
 @nox.session

@@ -1,9 +1,5 @@
-"""HTTP -> stdout, beside a bare requests + orjson loop and the same stream on plain singer-sdk.
+"""HTTP -> stdout, beside a bare requests + orjson loop and the same stream on plain singer-sdk."""
 
-Prints a table and writes bench/RESULTS.md. Peers are run in the same minute, in turns.
-"""
-
-import argparse
 import json
 import multiprocessing
 import os
@@ -122,56 +118,38 @@ def timed(command):
     return time.perf_counter() - started
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--pages", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+def start_server(pages):
+    """Serve so many pages from a process of its own; return it and its URL."""
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(arguments.pages, theirs), daemon=True)
+    server = multiprocessing.Process(target=serve, args=(pages, theirs), daemon=True)
     server.start()
-    url = f"http://127.0.0.1:{ours.recv()}"
-    folder = ROOT / ".work"
-    folder.mkdir(exist_ok=True)
+    return server, f"http://127.0.0.1:{ours.recv()}"
+
+
+def tap_config(folder, url):
+    """Write tap-rest's config for the server; return its path."""
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
     stream = {"name": "items", "path": "/items", "primary_keys": ["id"], "schema": SCHEMA,
               "pagination": {"type": "link", "size": ["per_page", 100]}}  # fmt: skip
     (folder / "tap.json").write_text(json.dumps({"api_url": url, "streams": [stream]}))
+    return folder / "tap.json"
+
+
+def measure(pages, rounds, folder):
+    """Return the seconds of each command: the median of so many rounds, in turns."""
+    server, url = start_server(pages)
     here = Path(sys.executable).parent
     commands = {
-        "bare loop": [sys.executable, "-c", BARE, url],
-        "headwater": [str(here / "tap-rest"), "--config", str(folder / "tap.json")],
-        "singer-sdk": [sys.executable, "-c", SDK, url, str(folder / "schema.json")],
-        "about: headwater": [str(here / "tap-github"), "--about"],
-        "about: singer-sdk": [sys.executable, "-c", MINIMAL],
+        "bare requests + orjson": [sys.executable, "-c", BARE, url],
+        "tap-rest": [str(here / "tap-rest"), "--config", str(tap_config(folder, url))],
+        "plain singer-sdk": [sys.executable, "-c", SDK, url, str(folder / "schema.json")],
+        "tap-github --about": [str(here / "tap-github"), "--about"],
+        "minimal singer-sdk tap --about": [sys.executable, "-c", MINIMAL],
     }
     times = {name: [] for name in commands}
-    for _ in range(arguments.rounds):
+    for _ in range(rounds):
         for name, command in commands.items():
             times[name].append(timed(command))
+            print(f"{name}: {times[name][-1]:.2f} s", flush=True)
     server.terminate()
-    best = {name: statistics.median(values) for name, values in times.items()}
-    lines = [
-        "# Results",
-        "",
-        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, median of {arguments.rounds}.",
-        f"{arguments.pages} pages of {PAGE} records over HTTP to stdout.",
-        "",
-        "| what | seconds | headwater / it | bar |",
-        "|:--|--:|--:|:--|",
-        f"| headwater | {best['headwater']:.2f} | 1 | |",
-    ]
-    for what, ours_is, bar in (
-        ("bare loop", "headwater", 1.4),
-        ("singer-sdk", "headwater", 0.29),
-        ("about: singer-sdk", "about: headwater", 0.6),
-    ):
-        ratio = best[ours_is] / best[what]
-        lines.append(f"| {what} | {best[what]:.2f} | {ratio:.2f} | at most {bar} |")
-    text = "\n".join(lines) + "\n"
-    (ROOT / "RESULTS.md").write_text(text)
-    print(text)
-
-
-if __name__ == "__main__":
-    main()
+    return {name: statistics.median(values) for name, values in times.items()}
