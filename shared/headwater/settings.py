@@ -31,7 +31,10 @@ class Setting:
         enum: The values it may have.
         format: A JSON Schema format, such as date-time.
         items: The JSON Schema of an array's items.
-        properties: The JSON Schemas of an object's properties.
+        properties: The JSON Schemas of an object's properties; `secret: true` in one marks its
+            value as the argument `secret` does for the whole.
+        others: The JSON Schema of an object's other properties; None: whatever they are.
+        rules: More JSON Schema keywords of the setting.
         minimum: The smallest value of a number.
         title: A label; by default made from the name.
         group: The settings group of a Meltano plugin that needs this setting.
@@ -47,6 +50,8 @@ class Setting:
     format: str | None = None
     items: Mapping[str, Any] | None = None
     properties: Mapping[str, Any] | None = None
+    others: Mapping[str, Any] | bool | None = None
+    rules: Mapping[str, Any] = field(default_factory=dict)
     minimum: float | None = None
     title: str | None = None
 
@@ -69,10 +74,18 @@ class Setting:
             schema["items"] = dict(self.items)
         if self.properties is not None:
             schema["properties"] = dict(self.properties)
+        if self.others is not None:
+            schema["additionalProperties"] = self.others
+        schema |= self.rules
         if self.secret:
             schema["secret"] = True
             schema["writeOnly"] = True
         return schema
+
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether it, or a part of it, is secret."""
+        return _holds_secrets(self.jsonschema())
 
     def from_environment(self, text: str, variable: str) -> Any:
         """Return the value that an environment variable's text stands for.
@@ -144,28 +157,71 @@ class Settings:
         return merged
 
     def validate(self, config: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with config, a sentence each; the values are not in them."""
+        """Return what is wrong with config, a sentence each: where, and what was expected.
+
+        Secret values are not in them.
+        """
         import jsonschema_rs
 
-        validator = jsonschema_rs.validator_for(self.jsonschema(), validate_formats=True)
+        schema = self.jsonschema()
+        open_errors, masked_errors = (
+            jsonschema_rs.validator_for(schema, validate_formats=True, mask=mask).iter_errors(
+                dict(config)
+            )
+            for mask in (None, "its value")
+        )
         faults = []
-        for error in validator.iter_errors(dict(config)):
+        for error, masked in zip(open_errors, masked_errors, strict=True):
             path = [str(part) for part in error.instance_path]
-            secret = bool(path) and path[0] in self.by_name and self.by_name[path[0]].secret
             where = "setting '" + ".".join(path) + "'" if path else "config"
-            what = "is not of the declared form" if secret else _explain(error)
-            faults.append(f"{where}: {what}")
+            shown = masked if _is_secret(schema, path) else error
+            faults.append(f"{where}: {shown.message}")
         return faults
 
     def secrets(self, config: Mapping[str, Any]) -> Iterator[str]:
         """Yield every text of config that must not be shown."""
-        for setting in self:
-            if setting.secret:
-                yield from _texts(config.get(setting.name))
+        yield from _secret_texts(self.jsonschema(), config)
 
 
-def _explain(error: Any) -> str:
-    return str(error.message)
+def _holds_secrets(schema: Any) -> bool:
+    if isinstance(schema, Mapping):
+        return bool(schema.get("secret")) or any(map(_holds_secrets, _parts(schema)))
+    return False
+
+
+def _parts(schema: Mapping[str, Any]) -> Iterator[Any]:
+    yield from schema.get("properties", {}).values()
+    yield schema.get("items")
+    yield schema.get("additionalProperties")
+
+
+def _is_secret(schema: Mapping[str, Any], path: Sequence[str]) -> bool:
+    """Whether an error at a path could show a secret: it is in one, or has one below it."""
+    part: Any = schema
+    for name in path:
+        if not isinstance(part, Mapping):
+            return False
+        if part.get("secret"):
+            return True
+        if "items" in part and name.isdigit():
+            part = part["items"]
+        else:
+            part = part.get("properties", {}).get(name, part.get("additionalProperties"))
+    return _holds_secrets(part)
+
+
+def _secret_texts(schema: Any, value: Any) -> Iterator[str]:
+    if not isinstance(schema, Mapping):
+        return
+    if schema.get("secret"):
+        yield from _texts(value)
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            known = schema.get("properties", {})
+            yield from _secret_texts(known.get(name, schema.get("additionalProperties")), part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _secret_texts(schema.get("items"), part)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from headwater.errors import LoadError
 from headwater.loading.plan import Plan
 from headwater.loading.rows import Rows
+
+ROWS_AT_ONCE = 1000
 
 
 class Batch(Protocol):
@@ -77,6 +79,13 @@ class Loader(Protocol):
 
     def read_state(self) -> str | None:
         """Return the state that is kept here, as JSON; None where there is none."""
+
+    def read_rows(self, stream: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of a stream's table, some thousand at a time, in the order they came.
+
+        Raises:
+            LoadError: there is no such table.
+        """
 
     def close(self) -> None:
         """Leave the destination."""

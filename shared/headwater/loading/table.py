@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from headwater.errors import LoadError
 from headwater.loading.csv import to_bytes, to_lines
 from headwater.loading.plan import Plan
 from headwater.loading.rows import Rows
@@ -174,6 +175,18 @@ def identifiers_of(plan: Plan, naming: Any) -> dict[str, str]:
     """Return the identifier of each of a plan's properties."""
     found: dict[str, str] = naming.identifiers(column.name for column in plan.columns)
     return found
+
+
+def select_rows(qualified: str, columns: Iterable[str]) -> str:
+    """Return the query for a table's rows in the order in which they were fetched."""
+    there = set(columns)
+    order = next((c for c in ("fetched_at", "_sdc_extracted_at") if c in there), None)
+    return f"SELECT * FROM {qualified}" + (f" ORDER BY {quote(order)}" if order else "")
+
+
+def missing_table(stream: str) -> LoadError:
+    """Return the error for a stream without a table."""
+    return LoadError("it has no table here.", stream=stream, advice="Load the stream first.")
 
 
 def quote(name: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
 from headwater.errors import IncompleteFetchError
@@ -52,7 +53,13 @@ NOTHING_ALLOWED = Allowance()
 
 
 class Pagination:
-    """How an API splits a list into pages: a value that a stream declares."""
+    """How an API splits a list into pages: a value that a stream declares.
+
+    Class attributes:
+        can_resume: A list can be taken up at any of its pages.
+    """
+
+    can_resume: ClassVar[bool] = True
 
     def paginator(self) -> Paginator:
         """Return a paginator for one fetch."""
@@ -121,6 +128,15 @@ class Paginator:
                 advice="The pagination is stuck; nothing after that page was fetched.",
             )
         return following
+
+    def progress(self) -> dict[str, Any]:
+        """Return what `restore` needs to go on in another run."""
+        return {"fetched": self.fetched, "reported": self.reported}
+
+    def restore(self, progress: Mapping[str, Any]) -> None:
+        """Take up what another run's `progress` returned."""
+        self.fetched = int(progress.get("fetched") or 0)
+        self.reported = progress.get("reported")
 
     def count(self, page: Page) -> None:
         """Count a page's records, and learn the total."""

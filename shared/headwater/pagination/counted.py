@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,13 @@ class _CountedPaginator(Paginator):
 
     def first(self, request: Request) -> Request:
         return super().first(request).with_params(**{self._param: self._position})
+
+    def progress(self) -> dict[str, Any]:
+        return {**super().progress(), "position": self._position}
+
+    def restore(self, progress: Mapping[str, Any]) -> None:
+        super().restore(progress)
+        self._position = int(progress.get("position", self._start))
 
     def follow(self, request: Request, page: Page) -> Request | None:
         if self._is_last(request, page):

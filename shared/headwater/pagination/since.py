@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from headwater.http.message import Request
 from headwater.pagination.base import Page, Pagination, Paginator
@@ -24,6 +24,7 @@ class SortedSince(Pagination):
         identity: The field that identifies a record.
     """
 
+    can_resume: ClassVar[bool] = False
     param: str
     key: str
     size: tuple[str, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from headwater.clock import SYSTEM, Clock, format_moment, parse_moment
 from headwater.errors import IncompleteFetchError
@@ -33,6 +33,7 @@ class TimeWindows(Pagination):
             one unit earlier, so that none comes twice.
     """
 
+    can_resume: ClassVar[bool] = False
     start_param: str
     end_param: str
     width: timedelta = timedelta(days=30)

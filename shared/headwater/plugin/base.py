@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from headwater.errors import ConfigError
 from headwater.plugin.about import FORMATS, AboutInfo, python_versions, version_of
@@ -162,22 +162,51 @@ def _read_config(config: Any) -> dict[str, Any]:
         return dict(config)
     merged: dict[str, Any] = {}
     for path in config if isinstance(config, list) else [config]:
-        merged |= read_json_file(path, "config")
+        merged |= read_document(path, "config")
     return merged
 
 
-def read_json_file(path: str | Path, what: str) -> dict[str, Any]:
-    """Return the JSON object in a file.
+def read_document(path: str | Path, what: str) -> dict[str, Any]:
+    """Return the object in a file: YAML where its name ends in `.yml` or `.yaml`, else JSON.
 
     Raises:
         ConfigError: there is no such file, or it holds something else.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise ConfigError(f"cannot read the {what} file '{path}': {fault.strerror}.") from fault
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8"
+        raise ConfigError(f"cannot read the {what} file '{path}': {reason}.") from fault
+    is_yaml = Path(path).suffix in (".yml", ".yaml")
+    try:
+        value = _from_yaml(text) if is_yaml else json.loads(text)
     except ValueError as fault:
-        raise ConfigError(f"the {what} file '{path}' is not JSON: {fault}.") from fault
+        form = "YAML" if is_yaml else "JSON"
+        raise ConfigError(f"the {what} file '{path}' is not {form}: {fault}.") from fault
     if not isinstance(value, dict):
-        raise ConfigError(f"the {what} file '{path}' does not hold a JSON object.")
+        raise ConfigError(f"the {what} file '{path}' does not hold an object.")
     return value
+
+
+def open_input(path: str) -> BinaryIO:
+    """Open a file of messages.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return Path(path).open("rb")
+    except OSError as fault:
+        raise ConfigError(f"cannot read '{path}': {fault.strerror}.") from fault
+
+
+def _from_yaml(text: str) -> Any:
+    try:
+        import yaml
+    except ImportError as fault:
+        raise ConfigError("YAML files need PyYAML.", advice="Install headwater[yaml].") from fault
+    try:
+        # through JSON: dates and other values that only YAML has become texts
+        return json.loads(json.dumps(yaml.safe_load(text), default=str))
+    except yaml.YAMLError as fault:
+        raise ValueError(" ".join(str(fault).split())) from fault

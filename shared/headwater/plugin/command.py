@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from headwater import log
 from headwater.errors import ConfigError, HeadwaterError, OutputClosedError
-from headwater.plugin.base import Plugin, read_json_file
+from headwater.plugin.base import Plugin, read_document
 
 USAGE_EXIT_CODE = 2
 
@@ -93,7 +93,7 @@ def config_from(arguments: argparse.Namespace) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for place in arguments.config:
         if place != "ENV":
-            config |= read_json_file(place, "config")
+            config |= read_document(place, "config")
     return {"config": config, "parse_env_config": "ENV" in arguments.config}
 
 

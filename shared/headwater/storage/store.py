@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -25,6 +26,12 @@ class Store(Protocol):
 
     def read(self, name: str) -> bytes | None:
         """Return what a file holds; None where there is none."""
+
+    def names(self) -> list[str]:
+        """Return the names of the files at the top, oldest first."""
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
 
 
 class LocalStore:
@@ -56,6 +63,18 @@ class LocalStore:
         except FileNotFoundError:
             return None
 
+    def names(self) -> list[str]:
+        """Return the names of the files at the top, oldest first."""
+        if not self._folder.is_dir():
+            return []
+        files = [place for place in self._folder.iterdir() if place.is_file()]
+        whole = [place for place in files if not place.name.startswith(".")]
+        return [place.name for place in sorted(whole, key=lambda place: place.stat().st_mtime_ns)]
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        (self._folder / name).unlink(missing_ok=True)
+
 
 class RemoteStore:
     """A folder that fsspec reaches: an object there appears when its upload is complete."""
@@ -78,6 +97,23 @@ class RemoteStore:
         except FileNotFoundError:
             return None
         return content
+
+    def names(self) -> list[str]:
+        """Return the names of the files at the top, oldest first."""
+        self._filesystem.invalidate_cache(self._root)
+        try:
+            found = self._filesystem.ls(self._root, detail=True)
+        except FileNotFoundError:
+            return []
+        files = [entry for entry in found if entry["type"] == "file"]
+        moment = ("LastModified", "mtime", "updated", "created")
+        files.sort(key=lambda entry: str(next((entry[m] for m in moment if m in entry), "")))
+        return [PurePosixPath(entry["name"]).name for entry in files]
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._filesystem.rm_file(f"{self._root}/{name}")
 
 
 def store_for(url: str, options: Mapping[str, Any] | None = None) -> Store:

@@ -61,6 +61,8 @@ class Stream:
         on_drift: What happens when the API's records have changed: `warn`, `fail`, or
             `evolve` the schema.
         has_raw: Answers are also emitted as they came, to `<name>__raw`.
+        is_resumable: A full list that was interrupted is taken up where it ended: its
+            pagination's cursors must live on, and its order must not change.
         detects_changes: Only records that are new or changed since the last loaded run are
             emitted, by comparing digests.
         emits_deletions: With it, records that are gone are emitted with `_sdc_deleted_at`.
@@ -78,6 +80,7 @@ class Stream:
     additional_fields: ClassVar[str] = "ignore"
     on_drift: ClassVar[str] = "warn"
     has_raw: ClassVar[bool] = False
+    is_resumable: ClassVar[bool] = False
     detects_changes: ClassVar[bool] = False
     emits_deletions: ClassVar[bool] = False
     selected_by_default: ClassVar[bool] = True

@@ -8,7 +8,6 @@ so from the older generation: nothing that was not loaded counts as known.
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import ConfigError
-from headwater.messages.json import encode
+from headwater.messages.json import decode_exact, encode
+from headwater.storage import store_for
 
+KEPT_GENERATIONS = 3  # a state of some runs ago may still be gone back to
 DIGEST_BYTES = 16
 ENTRY = struct.Struct(">I16s")  # the length of the key, and the digest; the key follows
 MAGIC = b"HWD1"
@@ -27,21 +28,17 @@ class ChangeStore:
     """The generations of one tap's digests.
 
     Args:
-        folder: Where they are.
+        place: A folder, or a URL that fsspec knows.
     """
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, place: str):
+        self._place = place
+        self._store = store_for(place)
 
-    def load(self, stream: str, generation: str | None) -> dict[bytes, bytes] | None:
+    def load(self, stream: str, generation: str) -> dict[bytes, bytes] | None:
         """Return the digests of a generation by key; None where it is not there any more."""
-        if generation is None:
-            return None
-        try:
-            content = self._file(stream, generation).read_bytes()
-        except OSError:
-            return None
-        if content[:4] != MAGIC:
+        content = self._store.read(_file(stream, generation))
+        if content is None or content[:4] != MAGIC:
             return None
         found, at = {}, 4
         while at < len(content):
@@ -55,35 +52,36 @@ class ChangeStore:
         """Write a new generation, and return its name.
 
         Raises:
-            ConfigError: the folder cannot be written to.
+            ConfigError: the place cannot be written to.
         """
         generation = uuid.uuid4().hex[:16]
-        place = self._file(stream, generation)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            partial = place.with_suffix(".partial")
-            with partial.open("wb") as file:
+
+        def write(place: Path) -> None:
+            with place.open("wb") as file:
                 file.write(MAGIC)
                 for key, digest in digests.items():
                     file.write(ENTRY.pack(len(key), digest) + key)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(place)
+
+        try:
+            self._store.write(_file(stream, generation), write)
         except OSError as fault:
             raise ConfigError(
-                f"cannot keep digests in {self._folder}: {fault.strerror}.",
-                advice="Set 'change_store' to a folder that can be written to.",
+                f"cannot keep digests in {self._place}: {fault.strerror or fault}.",
+                advice="Set 'change_store' to a place that can be written to.",
             ) from fault
         return generation
 
-    def keep_only(self, stream: str, generation: str | None) -> None:
-        """Delete the generations that no state can name any more."""
-        for file in self._folder.glob(f"{_safe(stream)}.*.digests"):
-            if generation is None or file.name != self._file(stream, generation).name:
-                file.unlink(missing_ok=True)
+    def prune(self, stream: str, generation: str | None) -> None:
+        """Delete old generations: not the one in force, nor the last few beside it."""
+        mine = [name for name in self._store.names() if name.startswith(f"{_safe(stream)}.")]
+        in_force = _file(stream, generation) if generation else None
+        for name in mine[:-KEPT_GENERATIONS]:
+            if name != in_force:
+                self._store.delete(name)
 
-    def _file(self, stream: str, generation: str) -> Path:
-        return self._folder / f"{_safe(stream)}.{_safe(generation)}.digests"
+
+def _file(stream: str, generation: str) -> str:
+    return f"{_safe(stream)}.{_safe(generation)}.digests"
 
 
 class ChangeDetector:
@@ -91,12 +89,12 @@ class ChangeDetector:
 
     Args:
         keys: The key properties.
-        before: The digests of the last loaded run; None: everything is new.
+        before: The digests of the last loaded run.
     """
 
-    def __init__(self, keys: Sequence[str], before: Mapping[bytes, bytes] | None):
+    def __init__(self, keys: Sequence[str], before: Mapping[bytes, bytes]):
         self._keys = keys
-        self._before = before or {}
+        self._before = before
         self.digests: dict[bytes, bytes] = {}
 
     def changed(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -113,10 +111,12 @@ class ChangeDetector:
 
     def deleted(self) -> list[dict[str, Any]]:
         """Return the keys of the records that the last run had and this complete one has not."""
-        from headwater.messages.json import decode_exact
-
         gone = self._before.keys() - self.digests.keys()
         return [dict(zip(self._keys, decode_exact(key), strict=True)) for key in sorted(gone)]
+
+    def keep_unseen(self) -> None:
+        """Keep the digests of records that did not come: a part of the list was not read."""
+        self.digests = {**self._before, **self.digests}
 
 
 def _safe(text: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from headwater.http import Request, Response
@@ -22,6 +24,7 @@ SCHEMA: dict[str, Any] = {
         "content_type": {"type": ["string", "null"]},
         "fetched_at": {"type": "string", "format": "date-time"},
         "context": {"type": ["string", "null"]},
+        "encoding": {"type": "string", "enum": ["utf-8", "base64"]},
         "payload": {"type": "string"},
     },
 }
@@ -34,6 +37,7 @@ def raw_row(
     url = redact_url(response.request.full_url)
     body = response.request.json
     identity = f"{stream}\n{url}\n{body!r}\n{fetched_at}"
+    encoding, payload = _as_text(response.content)
     return {
         "_raw_id": hashlib.blake2b(identity.encode(), digest_size=16).hexdigest(),
         "url": url,
@@ -42,13 +46,30 @@ def raw_row(
         "content_type": response.headers.get("Content-Type"),
         "fetched_at": fetched_at,
         "context": REDACTOR.redact(encode(dict(context)).decode()) if context else None,
-        "payload": response.content.decode(errors="surrogateescape"),
+        "encoding": encoding,
+        "payload": payload,
     }
 
 
-def response_of(row: Mapping[str, Any], stream: str) -> Response:
-    """Return the answer that a row was made from."""
-    request = Request(str(row["url"]), method=str(row["method"]), stream=stream)
-    payload = str(row["payload"]).encode(errors="surrogateescape")
+def _as_text(content: bytes) -> tuple[str, str]:
+    """Return a body as text that every destination keeps as it is, and how it was made so."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    # databases have no NUL in their texts
+    return ("base64", base64.b64encode(content).decode()) if "\0" in text else ("utf-8", text)
+
+
+def response_of(row: Mapping[str, Any], request: Request) -> Response:
+    """Return the answer that a row was made from.
+
+    Args:
+        row: The row.
+        request: What the stream would ask: it says of what form the answer is.
+    """
+    request = replace(request, url=str(row["url"]), params={}, method=str(row["method"]))
+    text = str(row["payload"])
+    payload = base64.b64decode(text) if row.get("encoding") == "base64" else text.encode()
     headers = {"Content-Type": str(row["content_type"])} if row.get("content_type") else {}
     return Response.of(request, int(row["status"]), headers, payload)

@@ -16,6 +16,7 @@ class StreamReport:
         pages: Pages fetched.
         reported: The total that the API named, where it named one.
         skipped: Why parts of the stream were passed over, by reason.
+        seconds: How long it took, the streams below it included.
         complete: Whether every fetch of the stream ended with proof.
         unknown: Names of properties that came and are not in the schema.
         drift: The differences to the schema and to the last run.
@@ -26,6 +27,7 @@ class StreamReport:
     pages: int = 0
     reported: int | None = None
     skipped: dict[str, list[str]] = field(default_factory=dict)
+    seconds: float = 0.0
     complete: bool = False
     unknown: set[str] = field(default_factory=set)
     drift: list[dict[str, str]] = field(default_factory=list)
@@ -41,6 +43,7 @@ class StreamReport:
             "emitted": self.emitted,
             "pages": self.pages,
             "reported": self.reported,
+            "seconds": round(self.seconds, 3),
             "complete": self.complete,
             "skipped": self.skipped,
             "unknown_properties": sorted(self.unknown),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from headwater.clock import format_moment, parse_moment
-from headwater.errors import IncompleteFetchError, TransientError
+from headwater.errors import IncompleteFetchError, PermanentError, TransientError
 from headwater.http import Request, Response
 from headwater.http.client import Skipped, Unchanged
 from headwater.jsonpath import exists, find_list
@@ -16,15 +16,22 @@ from headwater.pagination import Allowance, Page, Pagination, Paginator, SingleP
 from headwater.parallel import in_order
 from headwater.streams.base import Context, Record, Stream, StreamHost
 from headwater.streams.conditional import EntityTags
-from headwater.streams.state import order
+from headwater.streams.resume import Position
+from headwater.streams.state import RESUME, order
 
 
 class RecordPage(list[Record]):
-    """The records of an answer, and the answer."""
+    """The records of an answer, the answer, and where the list can be taken up after it."""
 
-    def __init__(self, records: Iterable[Record], response: Response):
+    def __init__(
+        self,
+        records: Iterable[Record],
+        response: Response,
+        position: dict[str, Any] | None = None,
+    ):
         super().__init__(records)
         self.response = response
+        self.position = position
 
 
 class RESTStream(Stream):
@@ -160,9 +167,28 @@ class RESTStream(Stream):
         paginator.allowance = self.allowance
         first: Request | None = paginator.first(self.request(context, start))
         request = first
-        etags = self._entity_tags(context) if self.is_conditional and self.is_leaf else None
+        resumed = self._resumed(context, self.request(context, start))
+        if resumed is not None:
+            request = resumed.request
+            paginator.restore(resumed.progress)
+        etags = self._entity_tags(context) if self._may_ask_conditionally else None
         while request is not None:
-            answer = self._send(etags.condition(request) if etags and request is first else request)
+            try:
+                answer = self._send(
+                    etags.condition(request) if etags and request is first else request
+                )
+            except PermanentError as fault:
+                if resumed is None or request is not resumed.request:
+                    raise
+                self.logger.warning(
+                    "stream '%s': its list cannot be taken up where it ended, it begins anew: %s",
+                    self.name,
+                    fault.message,
+                )
+                paginator = self.pagination_for(context).paginator()
+                paginator.allowance = self.allowance
+                request = paginator.first(self.request(context, start))
+                continue
             if isinstance(answer, Skipped):
                 self._report_skip(request, answer.reason)
                 return
@@ -171,7 +197,8 @@ class RESTStream(Stream):
             records = self.parse(answer, context)
             # asked before the page is handed on, so that a stuck paginator emits nothing twice
             fresh, following = paginator.take(request, Page(answer, records))
-            yield RecordPage(self.wanted(fresh, start), answer)
+            position = self._position(following, paginator)
+            yield RecordPage(self.wanted(fresh, start), answer, position)
             others = paginator.rest(request, Page(answer, records)) if following else None
             if others and self.page_concurrency > 1:
                 yield from self._at_once(others, paginator, context, start)
@@ -183,6 +210,27 @@ class RESTStream(Stream):
             request = following
         if self.report is not None and paginator.reported is not None:
             self.report.reported = (self.report.reported or 0) + paginator.reported
+
+    @property
+    def _may_ask_conditionally(self) -> bool:
+        # what is compared with the last run, or taken up, must be read as a whole
+        return (
+            self.is_conditional
+            and self.is_leaf
+            and not self.detects_changes
+            and not self.is_resumable
+        )
+
+    def _position(self, following: Request | None, paginator: Paginator) -> dict[str, Any] | None:
+        if following is None or not self.is_resumable or self.bookmark_key:
+            return None
+        return Position(following, paginator.progress()).as_bookmark()
+
+    def _resumed(self, context: Context | None, request: Request) -> Position | None:
+        if not self.is_resumable or self.bookmark_key or self.state is None:
+            return None
+        kept = self.state.peek(self.name, self.state_context(context)).get(RESUME)
+        return Position.of(kept, request)
 
     def _entity_tags(self, context: Context | None) -> EntityTags:
         place = self.state_context(context)

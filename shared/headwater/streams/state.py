@@ -15,6 +15,7 @@ from typing import Any
 
 from headwater.clock import parse_rfc3339, rfc3339
 
+RESUME = "resume"  # in a bookmark: where a list that was not read to its end can be taken up
 # what the SDK keeps in a state while a run goes on, and a run of ours must not inherit
 TRANSIENT_KEYS = ("progress_markers", "replication_key_signpost", "starting_replication_value")
 

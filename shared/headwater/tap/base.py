@@ -9,26 +9,37 @@ flattening are the SDK's own code, loaded when they are turned on.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NoReturn
 
 from headwater.auth import Reloading
 from headwater.auth.token_store import state_folder
-from headwater.errors import ConfigError
+from headwater.errors import ConfigError, HeadwaterError, OutputClosedError
 from headwater.http import Client
+from headwater.http.client import CONNECT_SECONDS
 from headwater.http.client import Authenticator as AnyAuthenticator
 from headwater.messages import MessageWriter, claim_stdout
+from headwater.messages.json import encode
 from headwater.plugin import command
-from headwater.plugin.base import Plugin, read_json_file
+from headwater.plugin.base import Plugin, open_input, read_document
+from headwater.settings import Settings
 from headwater.streams.base import Stream
 from headwater.streams.catalog import read_catalog
 from headwater.streams.changes import ChangeStore
+from headwater.streams.options import EVERY_STREAM, configure
 from headwater.streams.state import State
 from headwater.tap.progress import Progress
+from headwater.tap.replay import Replay
+from headwater.tap.settings import TAP_SETTINGS
 from headwater.tap.sync import LEDGER_KEY, Sync
+
+if TYPE_CHECKING:
+    from headwater.plugin.mapping import StreamMapper
 
 STATE_REQUIRES = "bookmarks"
 
@@ -52,6 +63,7 @@ class Tap(Plugin):
     """
 
     stream_types: ClassVar[Sequence[type[Stream]]] = ()
+    builtin_settings: ClassVar[Settings] = TAP_SETTINGS
     capabilities: ClassVar[tuple[str, ...]] = (
         "catalog",
         "state",
@@ -77,11 +89,12 @@ class Tap(Plugin):
         )
         self._writer = MessageWriter(output)
         if isinstance(catalog, (str, Path)):
-            catalog = read_json_file(catalog, "catalog")
+            catalog = read_document(catalog, "catalog")
         self._catalog = read_catalog(catalog) if catalog else None
         if isinstance(state, (str, Path)):
-            state = read_json_file(state, "state")
+            state = read_document(state, "state")
         self.state = _checked_state(state)
+        self.last_sync: Sync | None = None
 
     # --- what a tap says --------------------------------------------------------------
 
@@ -99,6 +112,8 @@ class Tap(Plugin):
     def client(self) -> Client:
         """What sends the tap's requests."""
         client = self.make_client()
+        seconds = float(self.config["request_timeout"])
+        client.timeout = (min(CONNECT_SECONDS, seconds), seconds)
         if client.auth is not None:
             client.auth = Reloading(client.auth, self._fresh_auth)
         return client
@@ -120,6 +135,15 @@ class Tap(Plugin):
                     stream.selected = False
                 else:
                     stream.apply_catalog(entry)
+        options = self.config.get("stream_options") or {}
+        unknown = sorted(options.keys() - streams.keys() - {EVERY_STREAM})
+        if unknown:
+            raise ConfigError(
+                f"setting 'stream_options': there is no stream '{unknown[0]}'.",
+                advice="The streams are: " + ", ".join(sorted(streams)) + ".",
+            )
+        for stream in streams.values():
+            configure(stream, {**options.get(EVERY_STREAM, {}), **options.get(stream.name, {})})
         return streams
 
     @property
@@ -164,35 +188,70 @@ class Tap(Plugin):
 
     def sync_all(self) -> Sync:
         """Sync the selected streams, and return what was done."""
-        mapper = None
-        if self.maps_streams:
-            from headwater.plugin.mapping import StreamMapper
-
-            mapper = StreamMapper(self.config)
         sync = Sync(
             self.streams,
             state=State(self.state),
             writer=self._writer,
-            mapper=mapper,
+            mapper=self._mapper(),
             start_date=self.config.get("start_date"),
             concurrency=int(self.config.get("concurrency") or 1),
             changes=self._change_store(),
         )
+        self.last_sync = sync
         with Progress(sync, self.client.counts):
             try:
                 sync.run()
-            except command.Terminated:
+            except OutputClosedError:
+                raise
+            except (HeadwaterError, command.Terminated):
+                # what is written and safe need not be fetched again
                 sync.write_state()
                 raise
             finally:
                 self._writer.close()
         return sync
 
+    def replay(self, messages: BinaryIO) -> None:
+        """Write the records that kept answers hold: the RECORDs of `<stream>__raw`.
+
+        Raises:
+            ConfigError: an answer is of a stream that the tap does not have.
+        """
+        try:
+            Replay(self.streams, self._writer, self._mapper()).run(messages)
+        finally:
+            self._writer.close()
+
+    def _mapper(self) -> StreamMapper | None:
+        if not self.maps_streams:
+            return None
+        from headwater.plugin.mapping import StreamMapper
+
+        return StreamMapper(self.config)
+
     def _change_store(self) -> ChangeStore | None:
         if not any(stream.detects_changes for stream in self.streams.values()):
             return None
-        place = self.config.get("change_store") or state_folder() / "changes" / self.name
-        return ChangeStore(Path(str(place)))
+        given = self.config.get("change_store")
+        if given:
+            return ChangeStore(str(given))
+        # pipelines with different settings must not delete each other's generations
+        shown = {
+            setting.name: self.config.get(setting.name)
+            for setting in self.settings()
+            if not setting.holds_secrets
+        }
+        digest = hashlib.blake2b(encode(shown), digest_size=6).hexdigest()
+        return ChangeStore(str(state_folder() / "changes" / f"{self.name}-{digest}"))
+
+    def write_summary(self, place: str | Path) -> None:
+        """Write what each stream did, and what was sent, as JSON."""
+        reports = self.last_sync.reports if self.last_sync else {}
+        summary = {
+            "streams": {name: report.as_dict() for name, report in reports.items()},
+            "http": vars(self.client.counts),
+        }
+        Path(place).write_text(json.dumps(summary, indent=2), encoding="utf-8")
 
     # --- the command line -------------------------------------------------------------
 
@@ -223,6 +282,12 @@ class Tap(Plugin):
         parser.add_argument(
             "--summary", metavar="FILE", help="Write what each stream did to this file, as JSON."
         )
+        parser.add_argument(
+            "--replay",
+            metavar="FILE",
+            help="Write the records of kept answers (the messages of `<stream>__raw` in this "
+            "file, or - for standard input) instead of asking the API.",
+        )
         arguments = parser.parse_args(args)
         command.run(cls, arguments, lambda: cls._work(arguments))
 
@@ -239,14 +304,18 @@ class Tap(Plugin):
             tap.write_schemas()
         elif arguments.test:
             tap.run_connection_test()
+        elif arguments.replay == "-":
+            tap.replay(sys.stdin.buffer)
+        elif arguments.replay:
+            with open_input(arguments.replay) as messages:
+                tap.replay(messages)
         else:
-            sync = tap.sync_all()
-            if arguments.summary:
-                summary = {name: report.as_dict() for name, report in sync.reports.items()}
-                counts = vars(tap.client.counts)
-                Path(arguments.summary).write_text(
-                    json.dumps({"streams": summary, "http": counts}, indent=2), encoding="utf-8"
-                )
+            command.STOP.defer()
+            try:
+                tap.sync_all()
+            finally:
+                if arguments.summary:
+                    tap.write_summary(arguments.summary)
 
 
 def _checked_state(state: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from headwater.clock import SYSTEM, rfc3339
+from headwater.errors import ConfigError
 from headwater.messages.writer import MessageWriter
 from headwater.streams import raw
 from headwater.streams.base import DELETED_AT, Context, Record, Stream
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from headwater.plugin.mapping import StreamMapper
 
 logger = logging.getLogger(__name__)
+
+
+def finished(stream: Stream, context: Context | None, page: list[Record]) -> list[Record]:
+    """Return a page's records as the stream emits them, what their context says included."""
+    if type(stream).post_process is Stream.post_process:
+        kept = page
+    else:
+        kept = [r for record in page if (r := stream.post_process(record, context)) is not None]
+    if context:
+        known = stream.schema.get("properties", {})
+        extra = {key: value for key, value in context.items() if key in known}
+        if extra:
+            for record in kept:
+                for key, value in extra.items():
+                    record.setdefault(key, value)
+    return kept
 
 
 class Emission:
@@ -53,12 +70,7 @@ class Emission:
         self._shaper = stream.shaper()
         self.watch = DriftWatch(stream.name, stream.schema, before)
         self._changes = changes if stream.detects_changes else None
-        self._detector: ChangeDetector | None = None
-        if self._changes is not None:
-            self._detector = ChangeDetector(
-                stream.key_properties, self._changes.load(stream.name, generation)
-            )
-            self._changes.keep_only(stream.name, generation)
+        self._detector = self._compare_with(generation)
         if stream.selected:
             self._declare()
             if stream.has_raw:
@@ -68,6 +80,26 @@ class Emission:
     def unknown(self) -> set[str]:
         """The properties that came and that the schema lacks."""
         return self._shaper.unknown
+
+    def _compare_with(self, generation: str | None) -> ChangeDetector | None:
+        if self._changes is None:
+            return None
+        name = self.stream.name
+        before = self._changes.load(name, generation) if generation else {}
+        self._changes.prune(name, generation)
+        if before is None and self.stream.emits_deletions:
+            raise ConfigError(
+                "the digests that the state names are gone: what was deleted since cannot be told.",
+                stream=name,
+                advice="Set 'change_store' to a place that is kept between runs; run once without "
+                "a state to begin anew.",
+            )
+        if before is None:
+            logger.warning(
+                "stream '%s': the digests that the state names are gone: everything is emitted",
+                name,
+            )
+        return ChangeDetector(self.stream.key_properties, before or {})
 
     def _count(self, name: str, count: int) -> None:
         self._written[name] = self._written.get(name, 0) + count
@@ -156,6 +188,9 @@ class Emission:
             SchemaError: the records have changed, and the stream may not go on then.
         """
         if self._detector is not None and self._changes is not None:
+            if self._report.skipped:
+                # what could not be read is not gone
+                self._detector.keep_unseen()
             if self.stream.emits_deletions:
                 now = rfc3339(SYSTEM.now())
                 gone = [{**key, DELETED_AT: now} for key in self._detector.deleted()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterator
@@ -11,12 +12,13 @@ from headwater.clock import SYSTEM, rfc3339
 from headwater.errors import HeadwaterError
 from headwater.messages.writer import MessageWriter
 from headwater.parallel import in_order
+from headwater.plugin import command
 from headwater.streams.base import Context, Record, Stream
 from headwater.streams.changes import ChangeStore
 from headwater.streams.raw import SUFFIX as RAW_SUFFIX
 from headwater.streams.report import StreamReport
-from headwater.streams.state import State, Watermark, look_back, order
-from headwater.tap.emission import Emission
+from headwater.streams.state import RESUME, State, Watermark, look_back, order
+from headwater.tap.emission import Emission, finished
 
 if TYPE_CHECKING:
     from headwater.plugin.mapping import StreamMapper
@@ -27,6 +29,20 @@ STATE_RECORDS = 10_000
 STATE_SECONDS = 60.0
 LEDGER_KEY = "headwater"
 SERVED = "streams"  # in a parent's bookmark: the streams that have seen what is before it
+
+
+def interruptible(pages: Iterator[list[Record]]) -> Iterator[list[Record]]:
+    """Yield pages; a signal interrupts the wait for one, and never what is done with it.
+
+    Raises:
+        Terminated: a signal came.
+    """
+    while True:
+        with command.STOP.at_once():
+            page = next(pages, None)
+        if page is None:
+            return
+        yield page
 
 
 class LimitReached(Exception):  # noqa: N818  a way out, not an error
@@ -143,13 +159,15 @@ class Sync:
         def produce(context: Context | None) -> Iterator[list[Record]]:
             return stream.pages(context, starts[id(context)][1])
 
-        for context, pages in in_order(contexts, produce, concurrency):
-            try:
-                self._sync_pages(stream, context, pages, starts[id(context)][0])
-            except LimitReached:
-                continue
-            except HeadwaterError as fault:
-                raise fault.about(stream.name) from fault
+        began = time.monotonic()
+        try:
+            for context, pages in in_order(contexts, produce, concurrency):
+                with contextlib.suppress(LimitReached):
+                    self._sync_pages(stream, context, pages, starts[id(context)][0])
+        except HeadwaterError as fault:
+            raise fault.about(stream.name) from fault
+        finally:
+            self.reports[stream.name].seconds += time.monotonic() - began
 
     def _sync_pages(
         self, stream: Stream, context: Context | None, pages: Iterator[list[Record]], start: Any
@@ -157,7 +175,7 @@ class Sync:
         place = stream.state_context(context)
         watermark = self._watermark(stream, start)
         extracted = rfc3339(SYSTEM.now())
-        for page in pages:
+        for page in interruptible(pages):
             kept = self._emit(stream, context, page, extracted)
             self._sync_children(stream, context, kept)
             if watermark and not watermark.see(kept):
@@ -169,6 +187,7 @@ class Sync:
                 )
             if watermark and watermark.is_sorted:
                 self._move(stream, place, watermark)
+            self._keep_position(stream, place, page)
             if (
                 stream.record_limit is not None
                 and self.reports[stream.name].emitted >= stream.record_limit
@@ -178,6 +197,8 @@ class Sync:
             extracted = rfc3339(SYSTEM.now())
         if watermark:
             self._move(stream, place, watermark)
+        if self.state.peek(stream.name, place).get(RESUME):
+            self.state.bookmark(stream.name, place).pop(RESUME)
         memory = stream.memory(context)
         if memory:
             self.state.bookmark(stream.name, place).update(memory)
@@ -191,28 +212,13 @@ class Sync:
         report.fetched += len(page)
         emission = self._emissions[stream.name]
         emission.raw(page, context, extracted)
-        kept = self._post_process(stream, context, page)
+        kept = finished(stream, context, page)
         if stream.record_limit is not None:
             kept = kept[: max(0, stream.record_limit - report.emitted)]
         if not stream.selected:
             return kept
         emission.records(kept, extracted, copies=bool(stream.children))
         self._since_state += len(kept)
-        return kept
-
-    @staticmethod
-    def _post_process(stream: Stream, context: Context | None, page: list[Record]) -> list[Record]:
-        if type(stream).post_process is Stream.post_process:
-            kept = page
-        else:
-            kept = [r for record in page if (r := stream.post_process(record, context)) is not None]
-        if context:
-            known = stream.schema.get("properties", {})
-            extra = {key: value for key, value in context.items() if key in known}
-            if extra:
-                for record in kept:
-                    for key, value in extra.items():
-                        record.setdefault(key, value)
         return kept
 
     def _sync_children(
@@ -282,6 +288,12 @@ class Sync:
         bookmark["replication_key_value"] = value
         if stream.children:
             bookmark[SERVED] = stream.wanted_names
+
+    def _keep_position(self, stream: Stream, place: Context | None, page: list[Record]) -> None:
+        """Keep where a next run may take up a list that is read without a bookmark."""
+        position = getattr(page, "position", None)
+        if position is not None and stream.record_limit is None:
+            self.state.bookmark(stream.name, place)[RESUME] = position
 
     def _write_state_if_due(self) -> None:
         overdue = time.monotonic() - self._state_at >= STATE_SECONDS

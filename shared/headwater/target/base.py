@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from io import BytesIO
@@ -16,10 +18,11 @@ from headwater.errors import LoadError, MessageError, MissingSchemaError
 from headwater.loading import Batch, Loader, Plan, RefusedRowsError
 from headwater.loading.records import InvalidRecord, RecordReader
 from headwater.loading.rows import Rows, Stamp
-from headwater.messages import MessageReader, RecordRun, claim_stdout
+from headwater.messages import MessageReader, MessageWriter, RecordRun, claim_stdout
 from headwater.messages.json import encode
 from headwater.plugin import command
-from headwater.plugin.base import Plugin
+from headwater.plugin.base import Plugin, open_input
+from headwater.plugin.live import Live
 from headwater.plugin.mapping import StreamMapper
 from headwater.settings import Settings
 from headwater.target.batch_files import read_batch_files
@@ -69,6 +72,7 @@ class Target(Plugin):
             config=config, parse_env_config=parse_env_config, validate_config=validate_config
         )
         self.received: dict[str, int] = {}
+        self.committed: Counter[str] = Counter()
         self._release = StateRelease(output or _print_line)
         self._loader: Loader | None = None
         self._worker = Worker()
@@ -77,6 +81,7 @@ class Target(Plugin):
         self._readers: dict[str, RecordReader] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
         self._rows = self._bytes = 0
+        self._taken: Counter[str] = Counter()
         self._opened_at = time.monotonic()
         self._started = int(time.time() * 1000)
         self._state: Mapping[str, Any] | None = None
@@ -171,12 +176,13 @@ class Target(Plugin):
         for batch in batches:
             self._batches[batch.plan.stream] = batch.emptied()
         state = encode(self._state).decode() if self._state is not None and release else None
+        taken, self._taken = self._taken, Counter()
         self._rows = self._bytes = 0
         self._opened_at = time.monotonic()
         if batches or state is not None or any(map(len, self._invalid.batches.values())):
-            self._worker.submit(lambda: self._load(batches, state))
+            self._worker.submit(lambda: self._load(batches, taken, state))
 
-    def _load(self, batches: list[Batch], state: str | None) -> None:
+    def _load(self, batches: list[Batch], taken: Counter[str], state: str | None) -> None:
         batches += self._invalid.full()
         while True:
             try:
@@ -188,7 +194,9 @@ class Target(Plugin):
                                    refused)  # fmt: skip
                 for index, _, _ in reversed(refused.rows):
                     refused.batch.drop(index)
+                taken[stream] -= len(refused.rows)
                 batches += self._invalid.full()
+        self.committed.update(taken)
         self._release.release(state)
 
     @property
@@ -313,6 +321,7 @@ class Target(Plugin):
         if rows.count:
             self._batches[stream].add(rows)
             self._rows += rows.count
+            self._taken[stream] += rows.count
             self._bytes += size
 
     def _stamp(self) -> Stamp | None:
@@ -334,6 +343,40 @@ class Target(Plugin):
         plan = batch.plan
         self._worker.submit(lambda: self.loader.activate_version(plan, version))
 
+    # --- what was done, and what is there -----------------------------------------------
+
+    def progress(self) -> dict[str, int]:
+        """Return how many records came in, and how many of them are committed."""
+        return {
+            "received": sum(self.received.values()),
+            "committed": sum(self.committed.values()),
+        }
+
+    def write_summary(self, place: str | Path) -> None:
+        """Write what became of the records of each stream, as JSON."""
+        names = sorted({*self.received, *self.committed})
+        streams = {
+            name: {
+                "received": self.received.get(name, 0),
+                "committed": self.committed[name],
+                "invalid": self._invalid.counts.get(name, 0),
+            }
+            for name in names
+        }
+        Path(place).write_text(json.dumps({"streams": streams}, indent=2), encoding="utf-8")
+
+    def read(self, stream: str, output: BinaryIO) -> None:
+        """Write the rows of a stream's table as RECORD messages.
+
+        Raises:
+            LoadError: there is no such table.
+        """
+        writer = MessageWriter(output)
+        for rows in self.loader.read_rows(stream):
+            writer.write_records(stream, rows)
+        writer.close()
+        self.loader.close()
+
     # --- what singer_sdk.testing calls --------------------------------------------------
 
     def process_lines(self, file_input: Any) -> None:
@@ -353,6 +396,14 @@ class Target(Plugin):
         parser.add_argument(
             "--input", metavar="FILE", help="A file to read messages from instead of stdin."
         )
+        parser.add_argument(
+            "--summary", metavar="FILE", help="Write what became of each stream here, as JSON."
+        )
+        parser.add_argument(
+            "--read",
+            metavar="STREAM",
+            help="Print the rows of a stream's table as RECORD messages.",
+        )
         if "state_in_destination" in cls.settings().by_name:
             parser.add_argument(
                 "--state", action="store_true", help="Print the state that the destination keeps."
@@ -371,14 +422,24 @@ class Target(Plugin):
         if getattr(arguments, "state", False):
             write(target.loader.read_state() or "{}")
             return
+        if arguments.read:
+            target.read(arguments.read, output)
+            return
         command.STOP.defer()
         started = time.monotonic()
-        if arguments.input:
-            with Path(arguments.input).open("rb") as file:
-                target.process(file)
-        else:
-            idle = min(IDLE_SECONDS, float(target.config["batch_wait_limit_seconds"]) or 0.1)
-            target.process(PipeInput(sys.stdin.buffer, command.STOP, idle))
+        try:
+            with Live(target.progress, None):
+                if arguments.input:
+                    with open_input(arguments.input) as file:
+                        target.process(file)
+                else:
+                    idle = min(
+                        IDLE_SECONDS, float(target.config["batch_wait_limit_seconds"]) or 0.1
+                    )
+                    target.process(PipeInput(sys.stdin.buffer, command.STOP, idle))
+        finally:
+            if arguments.summary:
+                target.write_summary(arguments.summary)
         target.logger.info(
             "%d records of %d streams loaded in %.1f s",
             sum(target.received.values()),

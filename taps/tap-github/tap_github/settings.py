@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headwater.settings import Setting, Settings
+from headwater.tap.settings import stream_options
 
 DEFAULT_API_URL = "https://api.github.com"
 
@@ -80,13 +81,6 @@ SETTINGS = Settings(
             minimum=0,
         ),
         Setting(
-            "backoff_max_tries",
-            "integer",
-            "Tries of a request that fails for a passing reason.",
-            default=5,
-            minimum=1,
-        ),
-        Setting(
             "concurrency",
             "integer",
             "Repositories of one page that are fetched at once (GitHub allows 100 requests).",
@@ -108,24 +102,17 @@ SETTINGS = Settings(
             "to the names in setting `repositories`.",
             default=False,
         ),
-        Setting(
-            "stream_options",
-            "object",
-            "Options of single streams.",
-            properties={
+        stream_options(
+            {
                 "milestones": {
-                    "type": "object",
-                    "description": "Options of the stream milestones.",
-                    "properties": {
-                        "state": {
-                            "type": "string",
-                            "enum": ["open", "closed", "all"],
-                            "default": "all",
-                            "description": "Which milestones to fetch.",
-                        }
-                    },
+                    "state": {
+                        "type": "string",
+                        "enum": ["open", "closed", "all"],
+                        "default": "all",
+                        "description": "Which milestones to fetch.",
+                    }
                 }
-            },
+            }
         ),
     )
 )

@@ -13,7 +13,17 @@ from typing import Any, cast
 import duckdb
 from headwater.errors import ConfigError, LoadError
 from headwater.loading import Batch, Kind, Plan, RefusedRowsError
-from headwater.loading.table import LineBatch, Table, chunks, quote, refused
+from headwater.loading.loader import ROWS_AT_ONCE
+from headwater.loading.table import (
+    LineBatch,
+    Table,
+    chunks,
+    missing_table,
+    quote,
+    refused,
+    select_rows,
+)
+from headwater.messages.json import decode_exact
 
 from target_duckdb import tables
 from target_duckdb.tables import NAMING
@@ -21,6 +31,7 @@ from target_duckdb.tables import NAMING
 STATE_TABLE = "_headwater_state"
 NEW = "__new"
 STAGE = "headwater_stage"
+TYPES_JSON = tables.TYPES[Kind.JSON]
 TYPES_TEXT = tables.TYPES[Kind.TEXT]
 SHORTEST_LINE_LIMIT = 2**21
 ABOUT_VALUES = (
@@ -211,6 +222,25 @@ class DuckDBLoader:
             [self._state_id or "default"],
         ).fetchone()
         return str(row[0]) if row else None
+
+    def read_rows(self, stream: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of a stream's table."""
+        name = NAMING.identifier(stream)
+        columns = tables.existing_columns(self._connection, self._schema, name)
+        if not columns:
+            raise missing_table(stream)
+        qualified = f"{quote(self._schema)}.{quote(name)}"
+        found = self._connection.execute(select_rows(qualified, columns))
+        names = [column[0] for column in found.description or ()]
+        is_json = [columns[column] == TYPES_JSON for column in names]
+        while rows := found.fetchmany(ROWS_AT_ONCE):
+            yield [
+                {
+                    column: decode_exact(value) if json and value is not None else value
+                    for column, value, json in zip(names, row, is_json, strict=True)
+                }
+                for row in rows
+            ]
 
     def close(self) -> None:
         """Close the file."""

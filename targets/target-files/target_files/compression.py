@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 from headwater.errors import ConfigError
 
@@ -19,11 +20,31 @@ def compress(content: bytes, compression: str) -> bytes:
     if compression == "gzip":
         return gzip.compress(content, GZIP_LEVEL, mtime=0)
     if compression == "zstd":
-        try:
-            import zstandard
-        except ImportError as fault:
-            raise ConfigError(
-                "zstd needs zstandard.", advice="Install headwater-target-files[zstd]."
-            ) from fault
-        return zstandard.ZstdCompressor().compress(content)
+        packed: bytes = _zstandard().ZstdCompressor().compress(content)
+        return packed
     return content
+
+
+def decompress(content: bytes, name: str) -> bytes:
+    """Return what a file of this name holds.
+
+    Raises:
+        ConfigError: what decompresses is not installed.
+    """
+    if name.endswith(SUFFIXES["gzip"]):
+        return gzip.decompress(content)
+    if name.endswith(SUFFIXES["zstd"]):
+        reader = _zstandard().ZstdDecompressor().decompressobj(read_across_frames=True)
+        found: bytes = reader.decompress(content)
+        return found
+    return content
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError as fault:
+        raise ConfigError(
+            "zstd needs zstandard.", advice="Install headwater-target-files[zstd]."
+        ) from fault
+    return zstandard

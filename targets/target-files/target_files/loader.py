@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +12,12 @@ from typing import Any, cast
 from headwater.errors import LoadError
 from headwater.loading import Batch, Plan, RefusedRowsError, Rows
 from headwater.loading.csv import to_bytes
+from headwater.loading.table import missing_table
 from headwater.storage import store_for
 
 from target_files.batch import Content, CSVLines, FilesBatch, JSONLines
 from target_files.compression import SUFFIXES, compress
+from target_files.reading import rows_of
 
 INVALID_IN_NAMES = re.compile(r"[^\w.=-]")
 
@@ -135,6 +137,16 @@ class FilesLoader:
     def read_state(self) -> str | None:
         """Return None: no state is kept here."""
         return None
+
+    def read_rows(self, stream: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of a stream's files, those of partitions left out."""
+        safe = INVALID_IN_NAMES.sub("_", stream)
+        form = re.compile(rf"{re.escape(safe)}(-\d{{8}}T.*)?\.{self._format}(\.\w+)?")
+        names = [name for name in self._store.names() if form.fullmatch(name)]
+        if not names:
+            raise missing_table(stream)
+        for name in names:
+            yield from rows_of(name, self._store.read(name) or b"", self._format)
 
     def close(self) -> None:
         """Do nothing: every file is closed when it is written."""

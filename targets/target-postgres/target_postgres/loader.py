@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar, cast
@@ -11,7 +11,18 @@ from typing import Any, TypeVar, cast
 import psycopg
 from headwater.errors import HeadwaterError, LoadError
 from headwater.loading import Batch, Kind, Plan, RefusedRowsError
-from headwater.loading.table import LineBatch, Table, chunks, names, quote, refused
+from headwater.loading.loader import ROWS_AT_ONCE
+from headwater.loading.table import (
+    LineBatch,
+    Table,
+    chunks,
+    missing_table,
+    names,
+    quote,
+    refused,
+    select_rows,
+)
+from psycopg.rows import dict_row
 
 from target_postgres import tables
 from target_postgres.connection import Connector
@@ -268,6 +279,21 @@ class PostgresLoader:
             "(id text PRIMARY KEY, state text NOT NULL, committed_at timestamptz NOT NULL)"
         )
         return table
+
+    def read_rows(self, stream: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of a stream's table."""
+        qualified = f"{quote(self._schema)}.{quote(NAMING.identifier(stream))}"
+        try:
+            with self._connection.transaction():
+                columns = tables.existing_columns(self._connection.cursor(), qualified)
+                if not columns:
+                    raise missing_table(stream)
+                with self._connection.cursor("rows", row_factory=dict_row) as cursor:
+                    cursor.execute(cast("Any", select_rows(qualified, columns)))
+                    while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                        yield rows
+        except psycopg.Error as fault:
+            raise self._named(fault, stream) from fault
 
     def close(self) -> None:
         """Disconnect."""
