@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from headwater.plugin.about import settings_table
+from tap_rest import config_schema
+from tap_rest.tap import TapREST
 from type_matrix import as_markdown
 
 ROOT = Path(__file__).parent.parent
@@ -28,12 +30,69 @@ def block(text, name, content):
     return re.sub(pattern, lambda m: m[1] + content + "\n" + m[2], text, flags=re.DOTALL)
 
 
+def options(properties, required=()):
+    """Return a table of options with what their schemas say."""
+    rows = ["| Option | What |", "|:--|:--|"]
+    for name, schema in properties.items():
+        kinds = schema.get("type", "")
+        kind = " or ".join(k for k in ([kinds] if isinstance(kinds, str) else kinds) if k != "null")
+        if "enum" in schema:
+            kind = ", ".join(f"`{value}`" for value in schema["enum"])
+        what = ". ".join(filter(None, [schema.get("description", "").rstrip("."), kind]))
+        rows.append(f"| {name}{' (required)' if name in required else ''} | {what} |")
+    return "\n".join(rows)
+
+
+def kinds(schema):
+    """Return a table for each kind of a choice."""
+    parts = []
+    for rule in schema["allOf"]:
+        kind = rule["if"]["properties"]["type"]["const"]
+        properties = {n: s for n, s in rule["then"]["properties"].items() if n != "type"}
+        table = options(properties, rule["then"]["required"]) if properties else "No options."
+        parts.append(f"`type: {kind}`\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def declarations():
+    """Yield the generated parts of tap-rest's README."""
+    own = {n: s for n, s in config_schema.STREAM["properties"].items()
+           if n not in config_schema.WIDEN_STREAM_PROPERTIES}  # fmt: skip
+    yield "stream options", options(own, ["name", "path"])
+    yield "pagination", kinds(config_schema.pagination_schema())
+    yield "auth", kinds(config_schema.AUTH)
+    yield "errors", options(config_schema.ERROR["properties"], config_schema.ERROR["required"])
+    yield "retry", options(config_schema.RETRY)
+    yield "budget", options(
+        {
+            **{f"windows[].{n}": s
+               for n, s in config_schema.BUDGET["windows"]["items"]["properties"].items()},
+            **{f"headers.{n}": s for n, s in config_schema.BUDGET_HEADERS.items()},
+        }
+    )  # fmt: skip
+    files = sorted((ROOT / "taps/tap-rest/examples").glob("*.yml"))
+    rows = []
+    for file in files:
+        said = []
+        for line in file.read_text().splitlines():
+            if not line.startswith("#"):
+                break
+            said.append(line.lstrip("# "))
+        rows.append(f"- [{file.stem}](examples/{file.name}): {' '.join(said)}")
+    yield "examples", "\n".join(rows)
+
+
 def generated():
     rows = ["| Plugin | What it does |", "|:--|:--|"]
     for folder, path in PLUGINS.items():
         cls = plugin(path)
         readme = ROOT / folder / "README.md"
-        text = block(readme.read_text(), "settings", settings_table(cls.settings().jsonschema()))
+        is_nested = cls is not TapREST
+        table = settings_table(cls.settings().jsonschema(), is_nested=is_nested)
+        text = block(readme.read_text(), "settings", table)
+        if cls is TapREST:
+            for name, content in declarations():
+                text = block(text, name, content)
         streams = getattr(cls, "stream_types", ())
         if streams:
             table = ["| Stream | Keys | Replication key | What |", "|:--|:--|:--|:--|"]

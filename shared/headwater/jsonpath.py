@@ -11,7 +11,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-_PLAIN = re.compile(r"\$?\.?([^.\[\]*'\"@?()]+(?:\.[^.\[\]*'\"@?()]+)*)?(\[\*?\])?")
+# a name may begin with @, as attributes of XML do here
+_NAME = r"@?[^.\[\]*'\"@?()]+"
+_PLAIN = re.compile(rf"\$?\.?({_NAME}(?:\.{_NAME})*)?(\[\*?\])?")
 
 
 def find(value: Any, path: str) -> Any:

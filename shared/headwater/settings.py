@@ -175,12 +175,20 @@ class Settings:
             path = [str(part) for part in error.instance_path]
             where = "setting '" + ".".join(path) + "'" if path else "config"
             shown = masked if _is_secret(schema, path) else error
-            faults.append(f"{where}: {shown.message}")
+            faults.append(f"{where}: {_explain(shown)}")
         return faults
 
     def secrets(self, config: Mapping[str, Any]) -> Iterator[str]:
         """Yield every text of config that must not be shown."""
         yield from _secret_texts(self.jsonschema(), config)
+
+
+def _explain(error: Any) -> str:
+    options = getattr(error.kind, "options", None)
+    if not isinstance(options, list):
+        return str(error.message)
+    known = ", ".join(json.dumps(option) for option in options if option is not None)
+    return str(error.message).partition(" is not one of ")[0] + f" is not one of {known}"
 
 
 def _holds_secrets(schema: Any) -> bool:

@@ -5,12 +5,13 @@ from headwater.auth.oauth import (
     ClientCredentials,
     Endpoint,
     JWTBearer,
+    Password,
     RefreshToken,
     SessionLogin,
 )
 from headwater.auth.pool import Pool
 from headwater.auth.reloading import Reloading
-from headwater.auth.static import APIKey, Authenticator, Basic, Bearer
+from headwater.auth.static import APIKey, Authenticator, Basic, Bearer, Headers
 from headwater.auth.token_store import TokenStore
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "ClientCredentials",
     "Endpoint",
     "ExpiringToken",
+    "Headers",
     "JWTBearer",
+    "Password",
     "Pool",
     "RefreshToken",
     "Reloading",

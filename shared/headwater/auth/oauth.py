@@ -1,4 +1,4 @@
-"""OAuth 2.0: client credentials, refresh token, JWT bearer."""
+"""OAuth 2.0: client credentials, password, refresh token, JWT bearer; and session logins."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Endpoint:
         client_secret: Our secret.
         in_header: Whether id and secret go as HTTP basic, as RFC 6749 prefers, or in the form.
         scope: The permissions to ask for.
+        lifetime: How long a token lives, where the server does not say.
         extra: More fields of the form (`audience`, say).
         clock: Time.
     """
@@ -44,6 +45,7 @@ class Endpoint:
     in_header: bool = False
     scope: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    lifetime: timedelta | None = None
     clock: Clock = SYSTEM
 
     def ask(self, form: Mapping[str, str], *, setting: str) -> dict[str, Any]:
@@ -83,7 +85,7 @@ class Endpoint:
     def token(self, body: Mapping[str, Any]) -> Token:
         """Return the access token of an answer."""
         seconds = body.get("expires_in")
-        life = timedelta(seconds=float(seconds)) if seconds is not None else None
+        life = timedelta(seconds=float(seconds)) if seconds is not None else self.lifetime
         return Token(body["access_token"], self.clock.now() + life if life else None)
 
 
@@ -121,6 +123,19 @@ class ClientCredentials:
         """Ask for a token."""
         form = {"grant_type": "client_credentials"}
         return self._endpoint.token(self._endpoint.ask(form, setting="client_secret"))
+
+
+class Password:
+    """The grant of RFC 6749, section 4.3: a user's name and password, where an API insists."""
+
+    def __init__(self, endpoint: Endpoint, username: str, password: str):
+        REDACTOR.add(password)
+        self._endpoint = endpoint
+        self._form = {"grant_type": "password", "username": username, "password": password}
+
+    def __call__(self) -> Token:
+        """Ask for a token."""
+        return self._endpoint.token(self._endpoint.ask(self._form, setting="password"))
 
 
 class RefreshToken:

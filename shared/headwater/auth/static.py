@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
@@ -52,6 +53,18 @@ class Basic(Authenticator):
     def apply(self, request: requests.PreparedRequest, scope: str = "") -> None:  # noqa: ARG002
         """Put user and password on a request."""
         request.headers["Authorization"] = self.header
+
+
+class Headers(Authenticator):
+    """Secret headers, as they are."""
+
+    def __init__(self, headers: Mapping[str, str]):
+        REDACTOR.add(*headers.values())
+        self._headers = dict(headers)
+
+    def apply(self, request: requests.PreparedRequest, scope: str = "") -> None:  # noqa: ARG002
+        """Put the headers on a request."""
+        request.headers.update(self._headers)
 
 
 class APIKey(Authenticator):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
@@ -75,6 +75,7 @@ class Paginator:
     Args:
         size: The parameter that sets how many records a page has, and how many to ask for.
         total: Where in the body the number of all records is.
+        in_body: Parameters go into the JSON body of the request, not into its query.
 
     Attributes:
         fetched: Records so far.
@@ -82,9 +83,16 @@ class Paginator:
         allowance: How far the end may fall short of it.
     """
 
-    def __init__(self, size: tuple[str, int] | None = None, total: str | None = None) -> None:
+    def __init__(
+        self,
+        size: tuple[str, int] | None = None,
+        total: str | None = None,
+        *,
+        in_body: bool = False,
+    ) -> None:
         self._size = size
         self._total = total
+        self._in_body = in_body
         self._asked: set[str] = set()
         self._last_digest: bytes | None = None
         self.fetched = 0
@@ -93,7 +101,14 @@ class Paginator:
 
     def first(self, request: Request) -> Request:
         """Return the request for the first page."""
-        return request.with_params(**{self._size[0]: self._size[1]}) if self._size else request
+        return self.put(request, self._size[0], self._size[1]) if self._size else request
+
+    def put(self, request: Request, name: str, value: Any) -> Request:
+        """Return the request with a parameter of the pagination in its query or in its body."""
+        if not self._in_body:
+            return request.with_params(**{name: value})
+        body = request.json if isinstance(request.json, dict) else {}
+        return replace(request, json={**body, name: value})
 
     def take(self, request: Request, page: Page) -> tuple[list[Any], Request | None]:
         """Return the records of a page that are new, and the request for the page after it.
@@ -151,6 +166,10 @@ class Paginator:
     def follow(self, request: Request, page: Page) -> Request | None:
         """Return the request for the next page, or None; each kind of pagination says how."""
         raise NotImplementedError
+
+    def after_nothing(self, request: Request) -> Request | None:  # noqa: ARG002
+        """Return what is asked for after the API had nothing for a request; None: no more."""
+        return None
 
     def rest(self, request: Request, page: Page) -> list[Request] | None:  # noqa: ARG002
         """Return all requests after the first page where they are known then; else None."""
@@ -214,5 +233,11 @@ class SinglePage(Pagination):
 
 
 class _SinglePagePaginator(Paginator):
-    def follow(self, request: Request, page: Page) -> Request | None:  # noqa: ARG002
+    def follow(self, request: Request, page: Page) -> Request | None:
+        if "next" in page.response.links:
+            raise IncompleteFetchError(
+                f"the answer to {request} names a next page, and the stream has no pagination.",
+                stream=request.stream,
+                advice="Declare how its list is split into pages.",
+            )
         return None

@@ -20,7 +20,7 @@ class CursorInBody(Pagination):
         cursor: Where in the body the next cursor is; absent or null at the end.
         header: Instead: the header of the answer that holds the next cursor.
         from_last: Instead: the field of the page's last record that is the next cursor.
-        in_body: The cursor goes into the JSON body of the request, not into its query.
+        in_body: Cursor and size go into the JSON body of the request, not into its query.
         more: Where in the body it says whether there are more pages.
         size: The parameter that sets how many records a page has, and how many to ask for.
         total: Where in the body the number of all records is.
@@ -42,7 +42,7 @@ class CursorInBody(Pagination):
 
 class _CursorPaginator(Paginator):
     def __init__(self, pagination: CursorInBody):
-        super().__init__(pagination.size, pagination.total)
+        super().__init__(pagination.size, pagination.total, in_body=pagination.in_body)
         self._pagination = pagination
 
     def follow(self, request: Request, page: Page) -> Request | None:
@@ -57,10 +57,7 @@ class _CursorPaginator(Paginator):
                     stream=request.stream,
                 )
             return None
-        if how.in_body:
-            body = request.json if isinstance(request.json, dict) else {}
-            return replace(request, json={**body, how.param: cursor})
-        return request.with_params(**{how.param: cursor})
+        return self.put(request, how.param, cursor)
 
     def _cursor(self, page: Page) -> Any:
         how = self._pagination
@@ -97,6 +94,8 @@ class _NextURLPaginator(Paginator):
 
     def follow(self, request: Request, page: Page) -> Request | None:
         url = find(page.response.value(), self._url)
+        if isinstance(url, list):  # a path that selects among links
+            url = url[0] if url else None
         return request.at(self.same_host(request, str(url))) if url else None
 
 

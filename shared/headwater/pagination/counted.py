@@ -22,6 +22,7 @@ class PageNumber(Pagination):
         first: The number of the first page.
         total: Where in the body the number of all records is.
         total_pages: Where in the body the number of all pages is.
+        in_body: Page and size go into the JSON body of the request, not into its query.
     """
 
     param: str = "page"
@@ -29,10 +30,11 @@ class PageNumber(Pagination):
     first: int = 1
     total: str | None = None
     total_pages: str | None = None
+    in_body: bool = False
 
     def paginator(self) -> Paginator:
         """Return a paginator for one fetch."""
-        return _CountedPaginator(self.param, self.size, self.first, 1, self.total, self.total_pages)
+        return _CountedPaginator(self, start=self.first, step=1, total_pages=self.total_pages)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Offset(Pagination):
             that changes while it is read, records that move between pages are not lost, as
             long as no more than so many move at once.
         identity: The field that identifies a record, for an overlap.
+        first: How many records to pass over at first; 1 where the API counts from 1.
+        in_body: Offset and size go into the JSON body of the request, not into its query.
     """
 
     param: str = "offset"
@@ -54,32 +58,26 @@ class Offset(Pagination):
     total: str | None = None
     overlap: int = 0
     identity: str = "id"
+    first: int = 0
+    in_body: bool = False
 
     def paginator(self) -> Paginator:
         """Return a paginator for one fetch."""
         if self.overlap:
             return _OverlappingPaginator(self)
-        return _CountedPaginator(self.param, self.size, 0, self.size[1], self.total, None)
+        return _CountedPaginator(self, start=self.first, step=self.size[1], total_pages=None)
 
 
 class _CountedPaginator(Paginator):
-    def __init__(
-        self,
-        param: str,
-        size: tuple[str, int] | None,
-        start: int,
-        step: int,
-        total: str | None,
-        total_pages: str | None,
-    ):
-        super().__init__(size, total)
-        self._param = param
+    def __init__(self, how: PageNumber | Offset, *, start: int, step: int, total_pages: str | None):
+        super().__init__(how.size, how.total, in_body=how.in_body)
+        self._param = how.param
         self._position, self._step = start, step
         self._start = start
         self._total_pages = total_pages
 
     def first(self, request: Request) -> Request:
-        return super().first(request).with_params(**{self._param: self._position})
+        return self.put(super().first(request), self._param, self._position)
 
     def progress(self) -> dict[str, Any]:
         return {**super().progress(), "position": self._position}
@@ -92,7 +90,7 @@ class _CountedPaginator(Paginator):
         if self._is_last(request, page):
             return None
         self._position += self._step
-        return request.with_params(**{self._param: self._position})
+        return self.put(request, self._param, self._position)
 
     def rest(self, request: Request, page: Page) -> list[Request] | None:
         """Return the requests of all other pages, where the first one says how many there are."""
@@ -100,7 +98,7 @@ class _CountedPaginator(Paginator):
         if pages is None or not page.records:
             return None
         return [
-            request.with_params(**{self._param: self._start + number * self._step})
+            self.put(request, self._param, self._start + number * self._step)
             for number in range(1, pages)
         ]
 
@@ -141,17 +139,17 @@ class _OverlappingPaginator(Paginator):
     """Offsets whose pages overlap: what was seen is known, what slipped by is noticed."""
 
     def __init__(self, pagination: Offset):
-        super().__init__(pagination.size, pagination.total)
+        super().__init__(pagination.size, pagination.total, in_body=pagination.in_body)
         if not 0 < pagination.overlap < pagination.size[1]:
             raise ValueError("an overlap is at least 1 and smaller than a page")
         self._how = pagination
-        self._offset = 0
+        self._offset = pagination.first
         self._seen: set[Any] = set()
         self._last: set[Any] = set()
         self._has_slipped = False
 
     def first(self, request: Request) -> Request:
-        return super().first(request).with_params(**{self._how.param: 0})
+        return self.put(super().first(request), self._how.param, self._offset)
 
     def fresh(self, records: list[Any]) -> list[Any]:
         identity = self._how.identity
@@ -174,9 +172,9 @@ class _OverlappingPaginator(Paginator):
                 stream=request.stream,
                 advice="Set a larger 'overlap'.",
             )
-        if len(page.records) <= self._how.overlap and self._offset:
+        if len(page.records) <= self._how.overlap and self._offset > self._how.first:
             return None
         if not page.records:
             return None
         self._offset += max(1, len(page.records) - self._how.overlap)
-        return request.with_params(**{self._how.param: self._offset})
+        return self.put(request, self._how.param, self._offset)

@@ -28,9 +28,11 @@ class TimeWindows(Pagination):
         cap: The most records that the API shows of one window, however many there are: a
             window that holds so many is halved.
         smallest: How short a window may become.
-        form: How moments are written: `rfc3339`, `date`, `epoch` or `epoch_ms`.
+        form: How moments are written: `rfc3339`, `date`, `epoch`, `epoch_ms`, or a format of
+            strftime.
         end_is_inclusive: The API counts a record of the end's very moment in: the end sent is
             one unit earlier, so that none comes twice.
+        unit: The smallest step of `form`: by default a day for `date`, else a second.
     """
 
     can_resume: ClassVar[bool] = False
@@ -43,6 +45,7 @@ class TimeWindows(Pagination):
     smallest: timedelta = timedelta(seconds=1)
     form: str = "rfc3339"
     end_is_inclusive: bool = False
+    unit: timedelta | None = None
     clock: Clock = SYSTEM
 
     def paginator(self) -> Paginator:
@@ -81,7 +84,7 @@ class _WindowsPaginator(Paginator):
         self._inner = how.inner.paginator()
         self._inner.allowance = self.allowance
         self._is_first_page = True
-        unit = timedelta(days=1) if how.form == "date" else timedelta(seconds=1)
+        unit = how.unit or timedelta(**{"days" if how.form == "date" else "seconds": 1})
         sent_end = max(start, end - unit) if how.end_is_inclusive else end
         window = {
             how.start_param: format_moment(start, how.form),
@@ -109,6 +112,10 @@ class _WindowsPaginator(Paginator):
             self._windows.popleft()
             following = self._begin_window() if self._windows else None
         return fresh, following
+
+    def after_nothing(self, request: Request) -> Request | None:  # noqa: ARG002
+        self._windows.popleft()
+        return self._begin_window() if self._windows else None
 
     def _halve(self, request: Request) -> Request:
         start, end = self._windows.popleft()

@@ -118,23 +118,28 @@ def as_markdown(info: AboutInfo) -> str:
     return "".join(parts)
 
 
-def settings_table(schema: Mapping[str, Any]) -> str:
-    """Return the Markdown table of a config's settings."""
+def settings_table(schema: Mapping[str, Any], *, is_nested: bool = True) -> str:
+    """Return the Markdown table of a config's settings.
+
+    Args:
+        schema: The config's JSON Schema.
+        is_nested: Whether the members of objects have rows of their own.
+    """
     header = (
         "| Setting | Required | Default | Description |\n"
         "|:--------|:--------:|:-------:|:------------|\n"
     )
-    return header + "\n".join(_rows(schema, ""))
+    return header + "\n".join(_rows(schema, "", is_nested=is_nested))
 
 
-def _rows(schema: Mapping[str, Any], parent: str) -> Iterator[str]:
+def _rows(schema: Mapping[str, Any], parent: str, *, is_nested: bool = True) -> Iterator[str]:
     required = schema.get("required", [])
     for name, subschema in schema.get("properties", {}).items():
         full_name = f"{parent}.{name}" if parent else name
         description = subschema.get("description", "").replace("\n", "<BR/>")
         default = subschema.get("default", "None")
         yield f"| {full_name} | {name in required} | {default} | {description} |"
-        if "properties" in subschema:
+        if is_nested and "properties" in subschema:
             yield from _rows(subschema, full_name)
 
 

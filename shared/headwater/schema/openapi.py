@@ -83,6 +83,47 @@ class OpenAPI:
                 merged["properties"] = properties
         return merged
 
+    def records_schema(self, wanted: str, records: str) -> dict[str, Any]:
+        """Return the schema of a stream's records.
+
+        Args:
+            wanted: A schema's name in the document, or the path that answers with the records.
+            records: Where in that answer the records are, as a plain path.
+
+        Raises:
+            SchemaError: the document has no such thing.
+        """
+        places = (("components", "schemas"), ("definitions",))
+        for place in places:
+            part: Any = self.document
+            for name in place:
+                part = part.get(name, {}) if isinstance(part, Mapping) else {}
+            if wanted in part:
+                return self.schema(part[wanted])
+        for path, _, answer in self.lists():
+            if path == wanted:
+                return self.schema(self.items_of(answer, records))
+        raise SchemaError(f"the OpenAPI document has no schema and no path '{wanted}'.")
+
+    def items_of(self, answer: Mapping[str, Any], records: str) -> Mapping[str, Any]:
+        """Return the schema object of the records in an answer's."""
+        part: Any = answer
+        for name in filter(None, records.removeprefix("$").removesuffix("[*]").split(".")):
+            part = self.resolve(self.properties(part).get(name.removesuffix("[]"), {}))
+        items = part.get("items") if isinstance(part, Mapping) else None
+        found = self.resolve(items) if items else part
+        return found if isinstance(found, Mapping) else {}
+
+    def properties(self, part: Any) -> dict[str, Any]:
+        """Return the properties of a schema object, those of its `allOf` included."""
+        part = self.resolve(part)
+        if not isinstance(part, Mapping):
+            return {}
+        found = dict(part.get("properties") or {})
+        for option in part.get("allOf", ()):
+            found = {**self.properties(option), **found}
+        return found
+
     def lists(self) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
         """Yield path, operation and answer schema of each GET that answers with JSON."""
         for path, part in self.document.get("paths", {}).items():

@@ -133,6 +133,10 @@ class Stream:
         """Return the part of a context that bookmarks are kept by; None: one for the stream."""
         return context
 
+    def as_replication_value(self, moment: Any) -> Any:
+        """Return a moment of the settings as the replication key's values write moments."""
+        return moment
+
     # --- what the tap asks ------------------------------------------------------------
 
     @property

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from headwater.errors import PermanentError
 from headwater.http import Request, Response
 from headwater.streams.base import Context, Record
-from headwater.streams.rest import RESTStream
+from headwater.streams.rest import START, RESTStream, filled
 
 
 class GraphQLStream(RESTStream):
@@ -27,11 +28,8 @@ class GraphQLStream(RESTStream):
     def request(self, context: Context | None, start: Any) -> Request:
         """Return the request for the first page."""
         request = super().request(context, start)
-        values = context or {}
-        variables = {
-            name: value.format(**values) if isinstance(value, str) else value
-            for name, value in self.variables.items()
-        }
+        values = {**(context or {}), START: None if start is None else self.start_value(start)}
+        variables = filled(self.variables, values)
         return replace(request, json={"query": self.query, "variables": variables})
 
     def smaller(self, request: Request) -> Request | None:
@@ -43,6 +41,18 @@ class GraphQLStream(RESTStream):
         return replace(request, json={**request.json, "variables": variables})
 
     def parse(self, response: Response, context: Context | None) -> list[Record]:
-        """Return the nodes of an answer; a deleted node is null and left out."""
-        nodes: list[Any] = super().parse(response, context)
-        return [node for node in nodes if node is not None]
+        """Return the nodes of an answer; a deleted node is null and left out.
+
+        Raises:
+            PermanentError: the answer has errors; what comes beside them is not complete.
+        """
+        body = response.value()
+        errors = body.get("errors") if isinstance(body, dict) else None
+        if errors:
+            texts = [str(e.get("message") if isinstance(e, dict) else e) for e in errors]
+            raise PermanentError(f"{response.request}: {'; '.join(texts)}", stream=self.name)
+        return super().parse(response, context)
+
+    def records_in(self, body: Any) -> list[Any]:
+        """Return what is at `records` in a body."""
+        return [node for node in super().records_in(body) if node is not None]

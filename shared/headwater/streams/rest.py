@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from headwater.clock import format_moment, parse_moment
-from headwater.errors import IncompleteFetchError, PermanentError, TransientError
+from headwater.errors import (
+    ConfigError,
+    IncompleteFetchError,
+    PermanentError,
+    SchemaError,
+    TransientError,
+)
 from headwater.http import Request, Response
 from headwater.http.client import Skipped, Unchanged
 from headwater.jsonpath import exists, find_list
@@ -16,8 +24,13 @@ from headwater.pagination import Allowance, Page, Pagination, Paginator, SingleP
 from headwater.parallel import in_order
 from headwater.streams.base import Context, Record, Stream, StreamHost
 from headwater.streams.conditional import EntityTags
+from headwater.streams.from_texts import TEXT_FORMATS, FromTexts
 from headwater.streams.resume import Position
 from headwater.streams.state import RESUME, order
+
+START = "start"
+NAME = re.compile(r"\{(\w+)\}")
+ABSOLUTE = re.compile(r"https?://")
 
 
 class RecordPage(list[Record]):
@@ -38,11 +51,12 @@ class RESTStream(Stream):
     """A stream whose pages are answers to HTTP requests.
 
     Class attributes:
-        path: The path below the API's URL; `{names}` come from the context.
+        path: The path below the API's URL, or a whole URL; `{names}` come from the context.
         method: The HTTP method.
-        params: Query parameters of every request; `{names}` come from the context.
+        params: Query parameters of every request; `{names}` come from the context. A value
+            that is `{start}` is the moment or number to begin at, null where there is none.
         headers: Headers of every request.
-        body: A JSON body of every request; `{names}` in its texts come from the context.
+        body: A JSON body of every request, filled in as `params` are.
         records: Where in the body the records are, as JSONPath; `` for the body itself.
         may_lack_records: The API leaves out `records` where there are none.
         response_format: `json`, `ndjson`, `csv` or `xml`; gzip and zip of them are unpacked.
@@ -98,24 +112,38 @@ class RESTStream(Stream):
 
     def request(self, context: Context | None, start: Any) -> Request:
         """Return the request for the first page."""
-        values = context or {}
-        params = {name: _filled(value, values) for name, value in self.params.items()}
+        values = {**(context or {}), START: None if start is None else self.start_value(start)}
+        params = {name: filled(value, values) for name, value in self.params.items()}
         if self.start_param and start is not None:
             params[self.start_param] = self.start_value(start)
         if self.end_param and self.config.get("end_date"):
             params[self.end_param] = self._written(self.config["end_date"])
-        in_path = {name: quote(str(value), safe="/:@,+") for name, value in values.items()}
+        in_path = {
+            name: None if value is None else quote(str(value), safe="/:@,+")
+            for name, value in values.items()
+        }
+        path = str(filled(self.path, in_path))
         return Request(
-            self.api_url + self.path.format(**in_path),
+            path if ABSOLUTE.match(path) else self.api_url + path,
             method=self.method,
             params=params,
-            headers={name: _filled(value, values) for name, value in self.headers.items()},
-            json=_filled(self.body, values),
+            headers={name: str(filled(value, values)) for name, value in self.headers.items()},
+            json=filled(self.body, values),
             scope=self.scope,
             stream=self.name,
             tolerated=self.tolerated,
             response_format=self.response_format,
         )
+
+    def as_replication_value(self, moment: Any) -> Any:
+        """Return a moment of the settings as a number, where the key's values are numbers."""
+        part = self.schema.get("properties", {}).get(self.bookmark_key, {})
+        types = part.get("type", ())
+        is_number = bool({"integer", "number"} & ({types} if isinstance(types, str) else {*types}))
+        if not is_number or not isinstance(moment, str):
+            return moment
+        form = "epoch_ms" if self.start_format == "epoch_ms" else "epoch"
+        return format_moment(parse_moment(moment), form)
 
     def start_value(self, start: Any) -> Any:
         """Return the start as the API wants it."""
@@ -139,7 +167,7 @@ class RESTStream(Stream):
                 which is not the same as an empty list.
         """
         body = response.value()
-        found = find_list(body, self.records)
+        found = self.records_in(body)
         if not found and not self.may_lack_records and not exists(body, self.records):
             raise IncompleteFetchError(
                 f"{response.request} answered without '{self.records}': {response.excerpt()}",
@@ -147,7 +175,26 @@ class RESTStream(Stream):
                 advice="Set where the records are, or 'may_lack_records' where the API leaves "
                 "out an empty list.",
             )
+        if not {*map(type, found)} <= {dict}:
+            odd = next(record for record in found if type(record) is not dict)
+            raise SchemaError(
+                f"{response.request} has a record that is no object: {odd!r:.80}.",
+                stream=self.name,
+                advice=f"Records are looked for at '{self.records}'.",
+            )
         return found
+
+    def typed(self, records: list[Record]) -> list[Record]:
+        """Return records of a form that has texts only with the types of their schema."""
+        return self._from_texts(records) if self.response_format in TEXT_FORMATS else records
+
+    @cached_property
+    def _from_texts(self) -> FromTexts:
+        return FromTexts(self.schema)
+
+    def records_in(self, body: Any) -> list[Any]:
+        """Return what is at `records` in a body."""
+        return find_list(body, self.records)
 
     def pagination_for(self, context: Context | None) -> Pagination:  # noqa: ARG002
         """Return how the list of a context is split into pages."""
@@ -190,11 +237,15 @@ class RESTStream(Stream):
                 request = paginator.first(self.request(context, start))
                 continue
             if isinstance(answer, Skipped):
-                self._report_skip(request, answer.reason)
-                return
+                following = paginator.after_nothing(request)
+                if following is None:
+                    self._report_skip(request, answer.reason)
+                    return
+                request = following
+                continue
             if isinstance(answer, Unchanged):
                 return
-            records = self.parse(answer, context)
+            records = self.typed(self.parse(answer, context))
             # asked before the page is handed on, so that a stuck paginator emits nothing twice
             fresh, following = paginator.take(request, Page(answer, records))
             position = self._position(following, paginator)
@@ -249,7 +300,7 @@ class RESTStream(Stream):
             answer = self._send(request)
             if not isinstance(answer, Response):
                 raise IncompleteFetchError(f"{request} was not answered.", stream=self.name)
-            yield answer, self.parse(answer, context)
+            yield answer, self.typed(self.parse(answer, context))
 
         last = requests[0]
         for request, answers in in_order(requests, fetch, self.page_concurrency):
@@ -276,7 +327,7 @@ class RESTStream(Stream):
         """Return the records that an incremental fetch is about."""
         key, end = self.bookmark_key, self.config.get("end_date")
         if key and end:
-            until = order(end)
+            until = order(self.as_replication_value(end))
             records = [r for r in records if r.get(key) is None or order(r[key]) <= until]
         if not (self.newest_first and key and start is not None):
             return records
@@ -297,10 +348,23 @@ class RESTStream(Stream):
             self.report.skip(str(request), reason)
 
 
-def _filled(value: Any, context: Mapping[str, Any]) -> Any:
-    """Return a value with the `{names}` in its texts filled in."""
+def filled(value: Any, context: Mapping[str, Any]) -> Any:
+    """Return a value with the `{names}` in its texts filled in; other braces stay.
+
+    A text that is nothing but one name becomes the context's value, whatever its type.
+
+    Raises:
+        ConfigError: a text wants the start of a fetch that has none.
+    """
     if isinstance(value, str):
-        return value.format(**context) if "{" in value else value
+        if "{" not in value:
+            return value
+        whole = NAME.fullmatch(value)
+        if whole and whole[1] in context:
+            return context[whole[1]]
+        if context.get(START, "") is None and "{" + START + "}" in value:
+            raise ConfigError(f"'{value}' needs a moment to begin at.", advice="Set 'start_date'.")
+        return NAME.sub(lambda m: str(context[m[1]]) if m[1] in context else m[0], value)
     if isinstance(value, Mapping):
-        return {name: _filled(part, context) for name, part in value.items()}
-    return [_filled(part, context) for part in value] if isinstance(value, list) else value
+        return {name: filled(part, context) for name, part in value.items()}
+    return [filled(part, context) for part in value] if isinstance(value, list) else value

@@ -77,11 +77,11 @@ class Watermark:
         key: The replication key.
         start: The value the fetch begins at.
         signpost: The moment the fetch began: no bookmark goes beyond it, so a record from
-            the future cannot poison the bookmark. Only for values that are moments.
+            the future cannot poison the bookmark. Compared with values of its own type only.
         is_sorted: Records come in the order of the key, so what has come is safe.
     """
 
-    def __init__(self, key: str, start: Any, *, signpost: str | None, is_sorted: bool):
+    def __init__(self, key: str, start: Any, *, signpost: Any, is_sorted: bool):
         self.key = key
         self.is_sorted = is_sorted
         self.highest = start
@@ -110,7 +110,7 @@ class Watermark:
     @property
     def bookmark(self) -> Any:
         """The value that a next run may begin at."""
-        if self._signpost is None or not isinstance(self.highest, str):
+        if type(self._signpost) is not type(self.highest):
             return self.highest
         return self.highest if order(self.highest) <= order(self._signpost) else self._signpost
 

@@ -288,11 +288,17 @@ class Tap(Plugin):
             help="Write the records of kept answers (the messages of `<stream>__raw` in this "
             "file, or - for standard input) instead of asking the API.",
         )
+        cls.add_arguments(parser)
         arguments = parser.parse_args(args)
-        command.run(cls, arguments, lambda: cls._work(arguments))
+        command.run(cls, arguments, lambda: cls.work(arguments))
 
     @classmethod
-    def _work(cls, arguments: argparse.Namespace) -> None:
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add what only this tap's command has."""
+
+    @classmethod
+    def work(cls, arguments: argparse.Namespace) -> None:
+        """Do what the arguments ask for."""
         output = claim_stdout()
         given = command.config_from(arguments)
         if arguments.discover:

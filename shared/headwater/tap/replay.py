@@ -54,7 +54,7 @@ class Replay:
             raise ConfigError(f"the tap has no stream that answers in '{name}' are of.")
         context = decode_exact(row["context"]) if row.get("context") else None
         response = raw.response_of(row, stream.request(context, None))
-        kept = finished(stream, context, stream.parse(response, context))
+        kept = finished(stream, context, stream.typed(stream.parse(response, context)))
         emission = self._emissions.get(stream.name) or self._begin(stream)
         emission.records(kept, str(row["fetched_at"]), copies=False)
 

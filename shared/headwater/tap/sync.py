@@ -254,6 +254,8 @@ class Sync:
         key = stream.bookmark_key
         if not key:
             return None, None
+        begin = self._start_date
+        begin = None if begin is None else stream.as_replication_value(begin)
         bookmark = self.state.peek(stream.name, stream.state_context(context))
         value = (
             bookmark.get("replication_key_value")
@@ -263,10 +265,10 @@ class Sync:
         # a stream below that was not selected then has not seen what lies before the bookmark
         known = bookmark.get(SERVED, [stream.name])
         if value is None or not {*stream.wanted_names} <= {*known}:
-            return None, self._start_date
+            return None, begin
         start = look_back(value, stream.lookback)
-        if self._start_date is not None and order(start) < order(self._start_date):
-            start = self._start_date
+        if begin is not None and order(start) < order(begin):
+            start = begin
         return value, start
 
     @staticmethod
@@ -276,7 +278,8 @@ class Sync:
             return None
         schema = stream.schema.get("properties", {}).get(key, {})
         is_moment = schema.get("format") in ("date-time", "date")
-        signpost = rfc3339(SYSTEM.now()) if is_moment else None
+        now = rfc3339(SYSTEM.now())
+        signpost = now if is_moment else stream.as_replication_value(now)
         return Watermark(key, bookmark, signpost=signpost, is_sorted=stream.is_sorted)
 
     def _move(self, stream: Stream, place: Context | None, watermark: Watermark) -> None:
