@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from headwater.cli import demo, replay, run
+from headwater.cli import check, demo, replay, run
 from headwater.errors import HeadwaterError
 from headwater.plugin.about import version_of
 
@@ -16,7 +16,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="headwater", description="Tools for Singer pipelines.")
     parser.add_argument("--version", action="version", version=version_of("headwater"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, replay, demo):
+    for command in (run, replay, check, demo):
         command.add_to(commands)
     arguments = parser.parse_args(args)
     try:

@@ -86,6 +86,22 @@ class _CountedPaginator(Paginator):
         super().restore(progress)
         self._position = int(progress.get("position", self._start))
 
+    def count(self, page: Page) -> None:
+        before = self.reported
+        super().count(page)
+        if before is None or self.reported is None or self.reported >= before:
+            return
+        # what is taken out of a counted list moves all that follows: a record slips by unseen
+        if not self.allowance.covers(before - self.reported, before):
+            raise IncompleteFetchError(
+                f"the list shrank from {before} to {self.reported} records while it was read by "
+                f"{'pages' if self._step == 1 else 'offsets'}: some may have slipped by "
+                f"({page.response.request}).",
+                stream=page.response.request.stream,
+                advice="Run again; where the list is never still, allow it some drift, or read it "
+                "by offsets that overlap.",
+            )
+
     def follow(self, request: Request, page: Page) -> Request | None:
         if self._is_last(request, page):
             return None

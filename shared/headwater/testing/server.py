@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 RESET = "reset"
 TRUNCATE = "truncate"
+TRICKLE = "trickle"
+TRICKLE_PIECES, TRICKLE_SECONDS = 20, 0.05
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Asked:
     params: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    query: str = ""
 
     def json(self) -> Any:
         """Return the body's value."""
@@ -33,12 +37,21 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends: a status, headers, a value to send as JSON or bytes as they are."""
+    """What the server sends.
+
+    Args:
+        status: The status.
+        body: A value to send as JSON, or bytes to send as they are.
+        headers: Headers, over those that are always sent.
+        fault: How the connection misbehaves: `reset`, `truncate` or `trickle`.
+        delay: Seconds before anything is sent.
+    """
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str | None = None
+    delay: float = 0.0
 
     def content(self) -> bytes:
         """Return the body's bytes."""
@@ -78,10 +91,13 @@ class Server:
                     {k: v[-1] for k, v in parse_qs(parts.query, keep_blank_values=True).items()},
                     {k.lower(): v for k, v in self.headers.items()},
                     self.rfile.read(length) if length else b"",
+                    parts.query,
                 )
                 with owner._lock:
                     owner.asked.append(asked)
                 answer = owner._answer(asked)
+                if answer.delay:
+                    time.sleep(answer.delay)
                 if answer.fault == RESET:
                     self.connection.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"
@@ -101,8 +117,17 @@ class Server:
                 if answer.fault == TRUNCATE:
                     content = content[: len(content) // 2]
                     self.close_connection = True
-                self.wfile.write(content)
+                if answer.fault == TRICKLE:
+                    self._trickle(content)
+                self.wfile.write(content if answer.fault != TRICKLE else b"")
                 self.wfile.flush()
+
+            def _trickle(self, content: bytes) -> None:
+                size = len(content) // TRICKLE_PIECES + 1
+                for start in range(0, len(content), size):
+                    self.wfile.write(content[start : start + size])
+                    self.wfile.flush()
+                    time.sleep(TRICKLE_SECONDS)
 
             do_GET = do_POST = do_PUT = _serve  # noqa: N815  names of http.server
 

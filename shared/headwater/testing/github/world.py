@@ -103,13 +103,21 @@ def world_from_git(
     folder: Path, owner: str = "headwater", name: str = "demo", *, seed: int = 1
 ) -> World:
     """Return a world whose commits, authors, branches and tags are those of a git repository."""
+    git = {"commits": _commits(folder), "branches": _branches(folder), "tags": _tags(folder)}
+    return _world(owner, name, git, seed)
+
+
+def seeded_world(owner: str, name: str, *, seed: int = 1) -> World:
+    """Return a world without commits: issues and all else that no git repository holds."""
+    return _world(owner, name, {"commits": [], "branches": [], "tags": []}, seed)
+
+
+def _world(owner: str, name: str, git: dict[str, list[Item]], seed: int) -> World:
     repository = Repository(owner, name, number_of(f"{owner}/{name}"))
-    commits = _commits(folder)
+    commits = git["commits"]
     authors = Counter(commit["author"]["login"] for commit in commits)
     repository.lists = {
-        "commits": commits,
-        "branches": _branches(folder),
-        "tags": _tags(folder),
+        **git,
         "contributors": [{**user(login), "contributions": n} for login, n in authors.most_common()],
         **_seeded(repository, sorted(authors) or ["someone"], random.Random(seed)),  # noqa: S311
     }
