@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import fcntl
 import json
 import os
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,11 +55,33 @@ class Gate:
             self._clock.sleep(seconds)
 
 
+# how much later than it was sent a request may be counted by the API, at most
+LATEST_ARRIVAL = 0.25
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a bucket answers.
+
+    Args:
+        wait: Seconds after which there may be room; 0 where the request is counted in.
+        at: When it was counted.
+        cost: What it was counted for.
+    """
+
+    wait: float
+    at: float = 0.0
+    cost: int = 1
+
+
 class Bucket(Protocol):
     """Where the requests of a budget are counted."""
 
-    def take(self, windows: Sequence[Window], cost: int) -> float:
-        """Count a request in, and return 0; or the seconds after which there may be room."""
+    def take(self, windows: Sequence[Window], cost: int) -> Turn:
+        """Count a request in, or say how long there is no room."""
+
+    def settle(self, turn: Turn) -> None:
+        """Count an answered request from now on: the API saw it at some moment up to now."""
 
     def close(self, seconds: float) -> None:
         """Have no room for so long."""
@@ -71,22 +93,29 @@ class MemoryBucket:
     def __init__(self, clock: Clock = SYSTEM):
         self._clock = clock
         self._lock = threading.Lock()
-        self._sent: list[deque[float]] = []
+        self._sent: list[list[float]] = []
         self._opens_at = 0.0
 
-    def take(self, windows: Sequence[Window], cost: int) -> float:
-        """Count a request in, and return 0; or the seconds after which there may be room."""
+    def take(self, windows: Sequence[Window], cost: int) -> Turn:
+        """Count a request in, or say how long there is no room."""
         with self._lock:
             now = self._clock.monotonic()
             if not self._sent:
-                self._sent = [deque() for _ in windows]
+                self._sent = [[] for _ in windows]
             wait = max(0.0, self._opens_at - now)
             for window, sent in zip(windows, self._sent, strict=True):
                 wait = max(wait, room_in(window, sent, now, cost))
             if wait <= 0:
                 for sent in self._sent:
                     sent.extend([now] * cost)
-            return wait
+            return Turn(wait, now, cost)
+
+    def settle(self, turn: Turn) -> None:
+        """Count an answered request from now on."""
+        with self._lock:
+            now = self._clock.monotonic()
+            for sent in self._sent:
+                move(sent, turn, now)
 
     def close(self, seconds: float) -> None:
         """Have no room for so long."""
@@ -105,22 +134,29 @@ class FileBucket:
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def take(self, windows: Sequence[Window], cost: int) -> float:
-        """Count a request in, and return 0; or the seconds after which there may be room."""
+    def take(self, windows: Sequence[Window], cost: int) -> Turn:
+        """Count a request in, or say how long there is no room."""
         with self._locked() as (file, kept):
             # processes share the wall clock, not the monotonic one
             now = time.time()
-            sent = [deque(times) for times in kept.get("sent", ())] or [deque() for _ in windows]
+            sent: list[list[float]] = kept.get("sent", [])
             if len(sent) != len(windows):
-                sent = [deque() for _ in windows]
+                sent = [[] for _ in windows]
             wait: float = max(0.0, float(kept.get("opens_at", 0.0)) - now)
             for window, times in zip(windows, sent, strict=True):
                 wait = max(wait, room_in(window, times, now, cost))
             if wait <= 0:
                 for times in sent:
                     times.extend([now] * cost)
-                self._write(file, {**kept, "sent": [list(times) for times in sent]})
-            return wait
+                self._write(file, {**kept, "sent": sent})
+            return Turn(wait, now, cost)
+
+    def settle(self, turn: Turn) -> None:
+        """Count an answered request from now on."""
+        with self._locked() as (file, kept):
+            for times in kept.get("sent", ()):
+                move(times, turn, time.time())
+            self._write(file, kept)
 
     def close(self, seconds: float) -> None:
         """Have no room for so long, in all processes."""
@@ -165,8 +201,8 @@ class RedisBucket:
         self._redis: Any = redis.Redis.from_url(url)
         self._name = f"headwater:{name}"
 
-    def take(self, windows: Sequence[Window], cost: int) -> float:
-        """Count a request in, and return 0; or the seconds after which there may be room."""
+    def take(self, windows: Sequence[Window], cost: int) -> Turn:
+        """Count a request in, or say how long there is no room."""
         with self._redis.lock(f"{self._name}:lock", timeout=10):
             now = time.time()
             closed = self._redis.get(f"{self._name}:opens_at")
@@ -174,34 +210,65 @@ class RedisBucket:
             for index, window in enumerate(windows):
                 key = f"{self._name}:{index}"
                 self._redis.zremrangebyscore(key, "-inf", now - window.seconds)
-                sent = deque(score for _, score in self._redis.zrange(key, 0, -1, withscores=True))
+                sent = [score for _, score in self._redis.zrange(key, 0, -1, withscores=True)]
                 wait = max(wait, room_in(window, sent, now, cost))
             if wait <= 0:
                 for index, window in enumerate(windows):
                     key = f"{self._name}:{index}"
                     self._redis.zadd(key, {uuid.uuid4().hex: now for _ in range(cost)})
                     self._redis.expire(key, int(window.seconds) + 1)
-            return wait
+            return Turn(wait, now, cost)
+
+    def settle(self, turn: Turn) -> None:
+        """Count an answered request from now on."""
+        later = settled(turn, time.time())
+        with self._redis.lock(f"{self._name}:lock", timeout=10):
+            for key in self._redis.scan_iter(f"{self._name}:[0-9]*"):
+                members = self._redis.zrangebyscore(key, turn.at, turn.at, start=0, num=turn.cost)
+                if members:
+                    self._redis.zadd(key, dict.fromkeys(members, later))
 
     def close(self, seconds: float) -> None:
         """Have no room for so long, in the whole fleet."""
         self._redis.set(f"{self._name}:opens_at", time.time() + seconds, ex=int(seconds) + 1)
 
 
-def room_in(window: Window, sent: deque[float], now: float, cost: int) -> float:
+def room_in(window: Window, sent: list[float], now: float, cost: int) -> float:
     """Return the seconds until a window has room for a cost; forget what has left it.
+
+    Args:
+        window: The window.
+        sent: When what it counts was sent, oldest first; changed.
+        now: The moment.
+        cost: What is wanted.
 
     Raises:
         ValueError: it never has: one request costs more than the window holds.
     """
     if cost > window.requests:
         raise ValueError(f"a request of cost {cost} does not fit a budget of {window.requests}")
-    while sent and now - sent[0] >= window.seconds:
-        sent.popleft()
+    del sent[: bisect.bisect_right(sent, now - window.seconds)]
     if len(sent) + cost <= window.requests:
         return 0.0
     # when enough of the oldest have left
     return window.seconds - (now - sent[len(sent) + cost - window.requests - 1])
+
+
+def settled(turn: Turn, now: float) -> float:
+    """Return the latest moment at which the API can have counted an answered request."""
+    return min(now, turn.at + LATEST_ARRIVAL)
+
+
+def move(sent: list[float], turn: Turn, now: float) -> None:
+    """Count a turn at its latest moment instead of the one at which it was sent."""
+    start = bisect.bisect_left(sent, turn.at)
+    end = start
+    while end < len(sent) and end - start < turn.cost and sent[end] == turn.at:
+        end += 1
+    later = settled(turn, now)
+    del sent[start:end]
+    place = bisect.bisect_right(sent, later)
+    sent[place:place] = [later] * (end - start)
 
 
 class Budget:
@@ -217,14 +284,20 @@ class Budget:
         self._windows = windows
         self._clock = clock
         self._bucket: Bucket = bucket or MemoryBucket(clock)
+        self._turns = threading.local()
 
     def acquire(self, scope: str = "", cost: int = 1) -> None:  # noqa: ARG002  one budget for all
         """Wait until a request may be sent, and count it."""
-        while (wait := self._bucket.take(self._windows, cost)) > 0:
-            self._clock.sleep(wait)
+        while (turn := self._bucket.take(self._windows, cost)).wait > 0:
+            self._clock.sleep(turn.wait)
+        self._turns.last = turn
 
-    def observe(self, response: Response) -> None:
-        """Declared windows learn nothing from a response."""
+    def observe(self, response: Response) -> None:  # noqa: ARG002  that it came is enough
+        """Learn that this thread's request has been counted by the API."""
+        turn: Turn | None = getattr(self._turns, "last", None)
+        if turn is not None and self._windows:
+            self._turns.last = None
+            self._bucket.settle(turn)
 
     def pause(self, seconds: float) -> None:
         """Let nothing through for so long."""
@@ -252,6 +325,8 @@ class HeaderLimiter:
     def observe(self, response: Response) -> None:
         """Learn what is left."""
         self._budget.observe(response, response.request.scope)
+        if self._declared:
+            self._declared.observe(response)
 
     def pause(self, seconds: float) -> None:
         """Let nothing through for so long."""

@@ -196,6 +196,8 @@ class Tap(Plugin):
             start_date=self.config.get("start_date"),
             concurrency=int(self.config.get("concurrency") or 1),
             changes=self._change_store(),
+            state_records=int(self.config["state_message_threshold"]),
+            state_seconds=float(self.config["state_message_seconds"]),
         )
         self.last_sync = sync
         with Progress(sync, self.client.counts):

@@ -63,6 +63,20 @@ TAP_SETTINGS = (
                 default=READ_SECONDS,
                 minimum=0.001,
             ),
+            Setting(
+                "state_message_threshold",
+                "integer",
+                "Records after which a STATE is written.",
+                default=10_000,
+                minimum=1,
+            ),
+            Setting(
+                "state_message_seconds",
+                "number",
+                "Seconds after which a STATE is written, where records have come since.",
+                default=60,
+                minimum=0,
+            ),
             stream_options(),
             Setting(
                 "change_store",

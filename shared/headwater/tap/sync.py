@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STATE_RECORDS = 10_000
-STATE_SECONDS = 60.0
 LEDGER_KEY = "headwater"
 SERVED = "streams"  # in a parent's bookmark: the streams that have seen what is before it
 
@@ -60,6 +58,8 @@ class Sync:
         start_date: Where incremental streams without a bookmark begin.
         concurrency: How many contexts of a stream are fetched at once.
         changes: Where the digests of streams are kept that detect changes.
+        state_records: Records after which a STATE is written.
+        state_seconds: Seconds after which one is written, where records have come since.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class Sync:
         start_date: Any = None,
         concurrency: int = 1,
         changes: ChangeStore | None = None,
+        state_records: int = 10_000,
+        state_seconds: float = 60.0,
     ):
         self.streams = streams
         self.state = state
@@ -81,6 +83,8 @@ class Sync:
         self._start_date = start_date
         self._concurrency = concurrency
         self._changes = changes
+        self._state_records = state_records
+        self._state_seconds = state_seconds
         self._emissions: dict[str, Emission] = {}
         self._ledger = dict(state.value.pop(LEDGER_KEY, None) or {})
         self.written: dict[str, int] = {}
@@ -299,6 +303,6 @@ class Sync:
             self.state.bookmark(stream.name, place)[RESUME] = position
 
     def _write_state_if_due(self) -> None:
-        overdue = time.monotonic() - self._state_at >= STATE_SECONDS
-        if self._since_state >= STATE_RECORDS or (overdue and self._since_state):
+        overdue = time.monotonic() - self._state_at >= self._state_seconds
+        if self._since_state >= self._state_records or (overdue and self._since_state):
             self.write_state()
