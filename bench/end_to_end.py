@@ -36,7 +36,7 @@ def dlt_postgres(pages, rounds, folder):
     server, url = start_server(pages)
     database = Postgres(durable=True)
     pg = database.config
-    credentials = f"postgresql://{pg['user']}@{pg['host']}:{pg['port']}/{pg['database']}"
+    credentials = f"postgresql://{pg['user']}:none@{pg['host']}:{pg['port']}/{pg['database']}"
     target = folder / "end-to-end-target.json"
     target.write_text(
         json.dumps({**pg, "default_target_schema": "ours", "add_record_metadata": False})

@@ -55,6 +55,7 @@ class Gate:
             self._clock.sleep(seconds)
 
 
+SHORTEST_WAIT = 0.001
 # how much later than it was sent a request may be counted by the API, at most
 LATEST_ARRIVAL = 0.25
 
@@ -289,7 +290,8 @@ class Budget:
     def acquire(self, scope: str = "", cost: int = 1) -> None:  # noqa: ARG002  one budget for all
         """Wait until a request may be sent, and count it."""
         while (turn := self._bucket.take(self._windows, cost)).wait > 0:
-            self._clock.sleep(turn.wait)
+            # what rounding leaves of a wait is no reason to ask again at once
+            self._clock.sleep(max(turn.wait, SHORTEST_WAIT))
         self._turns.last = turn
 
     def observe(self, response: Response) -> None:  # noqa: ARG002  that it came is enough
