@@ -120,6 +120,8 @@ def main():
     parser.add_argument("--slow", action="store_true", help="Slow peers with 1,000,000 too.")
     arguments = parser.parse_args()
     WORK.mkdir(exist_ok=True)
+    # compiled modules are kept, as they are wherever a plugin is installed
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     kept = WORK / "results.json"
     results = json.loads(kept.read_text()) if kept.exists() else {}
     for name in arguments.only:

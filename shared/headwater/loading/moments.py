@@ -19,6 +19,8 @@ FORMS = {
 }
 ONE = {kind: re.compile(form) for kind, form in FORMS.items()}
 MANY = {kind: re.compile(rf"(?:{form}\n)*") for kind, form in FORMS.items()}
+DIGITS_AS_0 = bytes(ord("0") if chr(n).isdigit() and n < 128 else n for n in range(256))
+YEAR_0 = "\n0000"
 WORDS = {Kind.TIMESTAMP: "date-time", Kind.DATE: "date", Kind.TIME: "time in UTC"}
 
 
@@ -26,7 +28,16 @@ def all_have_form(kind: Kind, values: Sequence[str]) -> bool:
     """Whether every text has the form of its kind (the calendar is not consulted)."""
     if not values:
         return True
-    return MANY[kind].fullmatch("\n".join(values) + "\n") is not None
+    joined = "\n".join(values) + "\n"
+    return _are_alike(kind, values, joined) or MANY[kind].fullmatch(joined) is not None
+
+
+def _are_alike(kind: Kind, values: Sequence[str], joined: str) -> bool:
+    """Whether all are written as the first one is: most columns have one form, told at once."""
+    if not joined.isascii() or not ONE[kind].fullmatch(values[0]) or YEAR_0 in f"\n{joined}":
+        return False
+    first = values[0].encode().translate(DIGITS_AS_0)
+    return joined.encode().translate(DIGITS_AS_0) == (first + b"\n") * len(values)
 
 
 def is_moment(kind: Kind, value: object) -> bool:

@@ -15,7 +15,13 @@ from typing import Any
 
 from headwater.clock import parse_rfc3339
 from headwater.loading.plan import Column, Plan
-from headwater.messages.json import encode
+from headwater.messages.json import (
+    decode,
+    decode_exact,
+    decode_lines,
+    decode_lines_exact,
+    encode,
+)
 from headwater.schema.kinds import Kind
 
 
@@ -80,6 +86,16 @@ class Rows:
         """Return each record as JSON, as it came."""
         raise NotImplementedError
 
+    def decoded(self, index: int, *, exact: bool) -> list[Any]:
+        """Return the values of a JSON column.
+
+        Args:
+            index: The column.
+            exact: Numbers with a fraction as `Decimal`, not as `float`.
+        """
+        read = decode_exact if exact else decode
+        return [None if text is None else read(text) for text in self.column(index)]
+
     def one(self, index: int) -> Rows:
         """Return one of the rows, its columns only."""
         row = Rows(self.plan, 1, (), (), None)
@@ -129,6 +145,12 @@ class TypedRows(Rows):
             # no newline can be in it: it was part of a line
             self._joined[index] = b"\n".join(map(attrgetter(f"f{index}"), self._records))
         return self._joined[index]
+
+    def decoded(self, index: int, *, exact: bool) -> list[Any]:
+        """Return the values of a JSON column, decoded in one call."""
+        if index >= self.plan.property_count or index in self._columns:
+            return super().decoded(index, exact=exact)
+        return (decode_lines_exact if exact else decode_lines)(self.raw(index))
 
     def _property(self, index: int) -> list[Any]:
         kind = self.plan.columns[index].kind

@@ -95,6 +95,18 @@ def decode_exact(text: bytes | str) -> Any:
         return _decode_leniently(text, decimal.Decimal)
 
 
+def decode_lines(lines: bytes) -> list[Any]:
+    """Return the value of each line, numbers with a fraction as `float`.
+
+    Raises:
+        DecodeError: a line is not JSON.
+    """
+    try:
+        return _decoder.decode_lines(lines)
+    except (DecodeError, UnicodeDecodeError):
+        return [decode(line) for line in lines.split(b"\n") if line.strip()]
+
+
 def decode_lines_exact(lines: bytes) -> list[Any]:
     """Return the value of each line, numbers with a fraction as `Decimal`.
 

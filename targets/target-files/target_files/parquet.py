@@ -11,11 +11,12 @@ from typing import Any
 from headwater.clock import parse_rfc3339
 from headwater.errors import ConfigError
 from headwater.loading import Column, Kind, Plan, Rows
-from headwater.messages.json import decode_exact, encode
+from headwater.messages.json import encode
 from headwater.schema.kinds import kind_of, scale_of
 
 try:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 except ImportError as missing:
     raise ConfigError(
@@ -57,7 +58,7 @@ class ParquetRows:
         Raises:
             ValueError: a value does not fit its column; the text names both.
         """
-        arrays = [column.array(rows.column(index)) for index, column in enumerate(self._columns)]
+        arrays = [column.array(rows, index) for index, column in enumerate(self._columns)]
         self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
         self._count += rows.count
 
@@ -84,17 +85,20 @@ class _ArrowColumn:
         self._kind = column.kind
         self.type, self._convert = _type(column.kind, column.schema, column.scale)
         self._is_nested = column.kind is Kind.JSON and self.type != pa.string()
+        self._is_exact = _has_decimal(self.type)
 
-    def array(self, values: list[Any]) -> Any:
+    def array(self, rows: Rows, index: int) -> Any:
         try:
-            return self._array(values)
+            return self._array(rows, index)
         except (pa.ArrowException, OverflowError, ValueError, TypeError) as fault:
             raise ValueError(f"column '{self.name}': {fault}") from fault
 
-    def _array(self, values: list[Any]) -> Any:
+    def _array(self, rows: Rows, index: int) -> Any:
+        if self._is_nested:
+            return self._nested(rows.decoded(index, exact=self._is_exact))
+        values = rows.column(index)
         if self._kind is Kind.NUMBER:
-            number = Decimal if pa.types.is_decimal(self.type) else _number
-            return pa.array([None if v is None else number(v) for v in values], type=self.type)
+            return self._numbers(values)
         if self._kind is Kind.TIMESTAMP:
             return _moments(values)
         if self._kind is Kind.DATE:
@@ -102,20 +106,36 @@ class _ArrowColumn:
         if self._kind is Kind.TIME:
             times = [None if v is None else CONVERT[Kind.TIME](v) for v in values]
             return pa.array(times, type=self.type)
-        if self._is_nested:
-            decoded = [None if v is None else decode_exact(v) for v in values]
-            if self._convert is not None:
-                decoded = [None if v is None else self._convert(v) for v in decoded]
-            return pa.array(decoded, type=self.type)
         return pa.array(values, type=self.type)
+
+    def _nested(self, values: list[Any]) -> Any:
+        convert = self._convert
+        if convert is not None:
+            values = [None if v is None else convert(v) for v in values]
+        return pa.array(values, type=self.type)
+
+    def _numbers(self, texts: list[Any]) -> Any:
+        if pa.types.is_decimal(self.type):
+            return pa.array([None if t is None else Decimal(t) for t in texts], type=self.type)
+        numbers = pa.array(texts, type=pa.string()).cast(self.type)
+        if pc.any(pc.is_inf(numbers)).as_py():
+            raise ValueError("a number is beyond a double")
+        return numbers
+
+
+def _has_decimal(type_: Any) -> bool:
+    if pa.types.is_struct(type_):
+        return any(_has_decimal(type_.field(index).type) for index in range(type_.num_fields))
+    if pa.types.is_list(type_):
+        return _has_decimal(type_.value_type)
+    return bool(pa.types.is_decimal(type_))
 
 
 def _moments(values: list[Any]) -> Any:
-    if all(value is None or len(value) > 19 for value in values):
-        try:
-            return pa.array(values, type=pa.string()).cast(MICROSECONDS)
-        except pa.ArrowInvalid:
-            pass  # forms that Arrow does not read: without a zone, say
+    try:
+        return pa.array(values, type=pa.string()).cast(MICROSECONDS)
+    except pa.ArrowInvalid:
+        pass  # forms that Arrow does not read: without a zone, say
     return pa.array([None if v is None else parse_rfc3339(v) for v in values], type=MICROSECONDS)
 
 
@@ -125,6 +145,8 @@ def _type(kind: Kind, schema: Any, scale: int | None) -> tuple[Any, Convert | No
         if scale is not None and scale < DIGITS:
             return pa.decimal128(DIGITS, scale), Decimal
         return pa.float64(), _number
+    if kind is Kind.TEXT and _is_only_text(schema):
+        return pa.string(), None
     if kind is not Kind.JSON:
         return SIMPLE[kind], CONVERT.get(kind)
     schema = _without_null(schema)
@@ -137,6 +159,11 @@ def _type(kind: Kind, schema: Any, scale: int | None) -> tuple[Any, Convert | No
         inner, convert = _type(kind_of(items), items, scale_of(items))
         return pa.list_(inner), _each(convert) if convert else None
     return pa.string(), _json_text
+
+
+def _is_only_text(schema: Any) -> bool:
+    types = schema.get("type", ()) if isinstance(schema, Mapping) else ()
+    return ({types} if isinstance(types, str) else {*types}) - {"null"} == {"string"}
 
 
 def _struct(properties: Mapping[str, Any]) -> tuple[Any, Convert | None]:
