@@ -10,13 +10,16 @@ Job = Callable[[], None]
 
 
 class Worker:
-    """Does jobs one after the other; at most one waits beside the one under way.
+    """Does jobs one after the other; whoever has the next one waits until the last is done.
+
+    So one batch loads and one is filled, and no third one takes memory.
 
     After a job has failed no other is begun, and its error is raised by whoever asks next.
     """
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Job | None] = queue.Queue(1)
+        self._is_free = threading.Semaphore(1)
         self._fault: BaseException | None = None
         self._thread: threading.Thread | None = None
 
@@ -26,12 +29,19 @@ class Worker:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="loading", daemon=True)
             self._thread.start()
+        self._is_free.acquire()
+        self._raise_and_free()
         self._jobs.put(job)
 
     def wait(self) -> None:
         """Return when all jobs are done."""
         if self._thread is not None:
             self._jobs.join()
+        self._raise()
+
+    def _raise_and_free(self) -> None:
+        if self._fault is not None:
+            self._is_free.release()
         self._raise()
 
     def _raise(self) -> None:
@@ -47,4 +57,6 @@ class Worker:
             except BaseException as fault:  # noqa: BLE001  raised again by the main thread
                 self._fault = fault
             finally:
+                job = None  # and with it the batch that it has loaded
                 self._jobs.task_done()
+                self._is_free.release()
