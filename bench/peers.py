@@ -11,7 +11,7 @@ PEERS = {
     "target-duckdb": ["target-duckdb==0.8.0"],
     "target-jsonl": ["target-jsonl==0.1.4", "setuptools<80"],
     "sling": ["sling-linux-amd64"],
-    "dlt": ["dlt[postgres]>=1.4"],
+    "dlt": ["dlt[duckdb,postgres]>=1.4"],
 }
 
 

@@ -1,5 +1,6 @@
 """A tap killed at any point, restarted with the last printed state: exactly the right rows."""
 
+import contextlib
 import json
 import os
 import random
@@ -154,3 +155,44 @@ def test_a_position_that_the_api_does_not_know_any_more_begins_anew(tmp_path):
     assert done.stdout.count(b'"RECORD"') == 120
     assert b"begins anew" in done.stderr
     api.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("target", ["target-duckdb", "target-postgres"])
+def test_headwater_run_is_exactly_once_with_the_state_in_the_destination(target, request, tmp_path):
+    """Append-only, so a row that came twice would be seen; no store but the destination."""
+    settings = {"load_method": "append-only", "add_record_metadata": False, "batch_size_rows": 150}
+    if target == "target-duckdb":
+        settings["filepath"] = str(tmp_path / "out.duckdb")
+    else:
+        schema = f"h{uuid.uuid4().hex[:10]}"
+        settings |= {**request.getfixturevalue("postgres"), "default_target_schema": schema}
+    api = ItemsAPI(COUNT, latency=0.05)
+    config = tap_config(api.url)
+    config["streams"] = config["streams"][1:]
+    config["state_message_threshold"] = 50
+    pipeline = {"tap": {"name": "tap-rest", "config": config},
+                "target": {"name": target, "config": settings}, "state": "destination"}  # fmt: skip
+    (tmp_path / "pipeline.yml").write_text(json.dumps(pipeline))
+    command = [BIN / "headwater", "run", tmp_path / "pipeline.yml"]
+    chance = random.Random(5)
+    cut = 0
+    for _ in range(12):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(chance.uniform(0.8, 2.2))
+        cut += process.poll() is None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.wait() == 0:
+            break
+    assert cut
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    api.close()
+    rows = query(target, settings, "SELECT id FROM events ORDER BY id")
+    # a whole list that was read to its end begins anew: count the rounds
+    rounds, rest = divmod(len(rows), COUNT)
+    assert rest == 0
+    assert rows == [(n,) for n in range(COUNT) for _ in range(rounds)]
