@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from headwater.cli.plugins import environment
+from headwater.cli.workspace import environment
 from headwater.errors import HeadwaterError
 from headwater.plugin.live import MARK
 

@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from headwater.cli.plugins import PluginCommand, Workspace
 from headwater.cli.run import add_plugins, pipeline_from
 from headwater.cli.selection import discovered
+from headwater.cli.workspace import Workspace
 from headwater.errors import ConfigError, HeadwaterError
+from headwater.plugin.executable import PluginCommand
 from headwater.streams.raw import SUFFIX
 
 # tells a target that what came is all there is; it says nothing of where a run may begin

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from headwater.cli.piping import Pipe
-from headwater.cli.plugins import PluginCommand, Workspace, environment, output_of
 from headwater.cli.reconcile import Reconciled
 from headwater.cli.selection import catalog_for, state_without
 from headwater.cli.states import (
@@ -25,9 +24,11 @@ from headwater.cli.states import (
     States,
     StoredStates,
 )
+from headwater.cli.workspace import Workspace, environment, output_of
 from headwater.errors import ConfigError, HeadwaterError
 from headwater.messages import MessageReader, RecordRun
 from headwater.plugin.base import read_document
+from headwater.plugin.executable import PluginCommand
 from headwater.plugin.live import Live
 
 PIPELINE_KEYS = {"tap", "target", "state", "id", "streams"}

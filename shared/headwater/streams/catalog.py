@@ -7,6 +7,7 @@ automatic always is, then `selected`, then `selected-by-default`, then the paren
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from headwater.errors import ConfigError
@@ -161,3 +162,39 @@ def _without_deselected(
 def _may_be_object(schema: Mapping[str, Any]) -> bool:
     types: list[Any] = schema.get("anyOf") or [schema.get("type")]
     return any("object" in (option or ()) for option in types)
+
+
+def select(catalog: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """Return a catalog in which only the wanted streams are selected.
+
+    Args:
+        catalog: A catalog.
+        wanted: Names, in which `*` stands for anything.
+
+    Raises:
+        ConfigError: there is no stream of a name.
+    """
+    entries = list(catalog.get("streams") or ())
+    names = [str(e.get("tap_stream_id") or e.get("stream")) for e in entries]
+    for pattern in wanted:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ConfigError(
+                f"the tap has no stream '{pattern}'.", advice="It has: " + ", ".join(names) + "."
+            )
+    chosen = [any(fnmatchcase(name, pattern) for pattern in wanted) for name in names]
+    return {
+        **catalog,
+        "streams": [
+            _selected(entry, is_wanted) for entry, is_wanted in zip(entries, chosen, strict=True)
+        ],
+    }
+
+
+def _selected(entry: Mapping[str, Any], is_wanted: bool) -> dict[str, Any]:
+    metadata = [dict(item) for item in entry.get("metadata") or ()]
+    root = next((item for item in metadata if not item.get("breadcrumb")), None)
+    if root is None:
+        root = {"breadcrumb": [], "metadata": {}}
+        metadata.append(root)
+    root["metadata"] = {**(root.get("metadata") or {}), "selected": is_wanted}
+    return {**entry, "metadata": metadata}

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from headwater.cli.plugins import PluginCommand
+from headwater.plugin.executable import PluginCommand
 from headwater.secrets.redaction import SECRET_PARAMETERS
 from headwater.testing.conformance.trial import RUN_SECONDS, Run, Trial, Verdict
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from headwater.cli.plugins import PluginCommand
-from headwater.cli.selection import select
+from headwater.plugin.executable import PluginCommand
+from headwater.streams.catalog import select
 from headwater.testing.conformance.faults import Fault
 from headwater.testing.conformance.proxy import FaultProxy
 from headwater.testing.conformance.subject import Subject, Vendor
