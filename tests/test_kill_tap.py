@@ -14,19 +14,11 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
-from headwater.testing.items import ItemsAPI
+from headwater.testing.items import SCHEMA, ItemsAPI
 
 BIN = Path(sys.executable).parent
 KILLS = int(os.environ.get("HEADWATER_TAP_KILLS", "50"))
 COUNT = 600
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "integer"},
-        "updated_at": {"type": "string", "format": "date-time"},
-        "text": {"type": "string"},
-    },
-}
 
 
 def tap_config(url):
