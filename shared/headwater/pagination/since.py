@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from headwater.errors import IncompleteFetchError
 from headwater.http.message import Request
 from headwater.pagination.base import Page, Pagination, Paginator
+
+MOST_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class _SincePaginator(Paginator):
         self._origin: Request | None = None
         self._since: Any = None
         self._seen_there: set[Any] = set()
+        self._is_inside = False
+        self._found_new = False
+        self._rounds = 0
 
     def first(self, request: Request) -> Request:
         name, count = self._pagination.size
@@ -50,20 +56,55 @@ class _SincePaginator(Paginator):
         return self._origin
 
     def fresh(self, records: list[Any]) -> list[Any]:
-        identity = self._pagination.identity
-        return [r for r in records if r[identity] not in self._seen_there]
+        how = self._pagination
+        found = [r for r in records if r[how.identity] not in self._seen_there]
+        self._found_new |= any(r[how.key] == self._since for r in found)
+        return found
+
+    def next(self, request: Request, page: Page) -> Request | None:
+        # a round inside one moment asks again for what was asked before: `_rounds` ends it
+        self.count(page)
+        self.refuse_same_page(request, page)
+        return self.follow(request, page)
 
     def follow(self, request: Request, page: Page) -> Request | None:
         how = self._pagination
         url = page.response.links.get("next")
-        if not url or not page.records:
-            return None
-        last = page.records[-1][how.key]
-        at_last = {r[how.identity] for r in page.records if r[how.key] == last}
-        if last == self._since:
+        last = page.records[-1][how.key] if page.records else None
+        if url and last is not None and last == self._since:
             # more records of one moment than a page holds: only the link leads on
-            self._seen_there |= at_last
+            self._is_inside = True
+            self._remember(page.records)
             return request.at(self.same_host(request, url))
-        self._since, self._seen_there = last, at_last
+        if self._is_inside and self._found_new:
+            # pages by number, while records may have moved between them: once more, until a
+            # round finds nothing that was not seen
+            self._remember(page.records)
+            return self._another_round(request)
+        if not url or last is None:
+            return None
+        self._is_inside, self._rounds = False, 0
+        self._since, self._seen_there = last, set()
+        self._remember(page.records)
+        return self._from_moment()
+
+    def _remember(self, records: list[Any]) -> None:
+        how = self._pagination
+        self._seen_there |= {r[how.identity] for r in records if r[how.key] == self._since}
+
+    def _another_round(self, request: Request) -> Request:
+        self._rounds += 1
+        if self._rounds > MOST_ROUNDS:
+            raise IncompleteFetchError(
+                f"the records of {self._since} changed faster than they could be read.",
+                stream=request.stream,
+                advice="Run again.",
+            )
+        self._is_inside = self._found_new = False
+        self._last_digest = None
+        return self._from_moment()
+
+    def _from_moment(self) -> Request:
         # a link that was followed has pages in its URL; the moments start from the first request
-        return (self._origin or request).with_params(**{how.param: last})
+        assert self._origin is not None  # noqa: S101  first() has set it
+        return self._origin.with_params(**{self._pagination.param: self._since})

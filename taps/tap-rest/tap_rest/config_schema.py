@@ -7,6 +7,7 @@ declared in config, and the other way round.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import types
 import typing
@@ -134,14 +135,15 @@ def not_none(hint: Any) -> Any:
 
 def _arguments(text: str) -> dict[str, str]:
     """Return what a docstring of Google's style says of each argument."""
-    _, _, part = text.partition("Args:")
+    # Python 3.13 takes the indentation away, those before it do not
+    _, _, part = inspect.cleandoc(text).partition("Args:")
     found: dict[str, str] = {}
     name = ""
     for line in part.splitlines():
-        if match := re.match(r"^ {8}(\w+): (.*)", line):
+        if match := re.match(r"^ {4}(\w+): (.*)", line):
             name = match[1]
             found[name] = match[2].strip()
-        elif name and line.startswith(" " * 12):
+        elif name and line.startswith(" " * 8):
             found[name] += " " + line.strip()
     return found
 
