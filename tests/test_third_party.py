@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
+from headwater.testing.items import ItemsAPI
 from headwater.testing.output import records
 from headwater.testing.peers import NotInstallableError, peer
 
@@ -196,3 +197,43 @@ def check(rows):
     assert [round(Decimal(price), 4) for _, _, price in rows] == [
         Decimal(n) + Decimal("0.1234") for n in range(1, 501)
     ]
+
+
+@pytest.fixture
+def items():
+    server = ItemsAPI()
+    server._tokens["fixed-token"] = float("inf")
+    yield server
+    server.close()
+
+
+@pytest.mark.timeout(600)
+def test_tap_rest_on_the_config_of_tap_rest_api_msdk(items, tmp_path):
+    """One config, both taps: the same records; and `headwater check` on somebody else's tap."""
+    place = installed("tap-rest-api-msdk==1.4.2", "setuptools<80")
+    config = {
+        "api_url": items.url,
+        "headers": {"Authorization": "Bearer fixed-token"},
+        "next_page_token_path": "$.next",
+        "pagination_request_style": "jsonpath_paginator",
+        "pagination_next_page_param": "after",
+        "records_path": "$.data[*]",
+        "streams": [{"name": "events", "path": "/events", "primary_keys": ["id"],
+                     "num_inference_records": 10}],
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found = {}
+    for tap in (place / "tap-rest-api-msdk", BIN / "tap-rest"):
+        done = subprocess.run([tap, "--config", tmp_path / "config.json"], capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        lines = map(json.loads, done.stdout.splitlines())
+        found[tap.name] = [m["record"]["id"] for m in lines if m["type"] == "RECORD"]
+    assert found["tap-rest-api-msdk"] == found["tap-rest"] == list(range(230))
+    done = subprocess.run(
+        [BIN / "headwater", "check", place / "tap-rest-api-msdk", "--config",
+         tmp_path / "config.json", "--url-setting", "api_url", "--only", "502",
+         "--report", tmp_path / "report.json"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    report = {v["fault"]: v for v in json.loads((tmp_path / "report.json").read_text())}
+    assert report["502"]["passed"], done.stderr

@@ -23,7 +23,9 @@ def stream_options(own: Mapping[str, Mapping[str, Any]] | None = None) -> Settin
         name: {
             "type": "object",
             "description": f"Options of the stream {name}.",
-            "properties": {**options, **OPTIONS},
+            "properties": dict(options),
+            # what every stream has is told once, at the setting itself
+            "patternProperties": {f"^{option}$": schema for option, schema in OPTIONS.items()},
             "additionalProperties": False,
         }
         for name, options in (own or {}).items()
