@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -438,14 +439,16 @@ def node_modules(tmp_path_factory):
         pytest.skip("node is not on this machine")
     folder = Path(__file__).parents[2] / ".tools" / "node"
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "node_modules/oauth2-mock-server").exists():
-        done = subprocess.run(
-            [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder,
-             "oauth2-mock-server@8"],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"oauth2-mock-server cannot be installed: {done.stderr[-200:]}")
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        if not (folder / "node_modules/oauth2-mock-server").exists():
+            done = subprocess.run(
+                [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder,
+                 "oauth2-mock-server@8"],
+                capture_output=True, text=True,
+            )  # fmt: skip
+            if done.returncode:
+                pytest.skip(f"oauth2-mock-server cannot be installed: {done.stderr[-200:]}")
     return folder / "node_modules"
 
 
@@ -472,7 +475,6 @@ def node_server(node_modules):
             process.wait(5)
 
 
-@pytest.mark.xdist_group("node")
 def test_against_oauth2_mock_server(node_server, tmp_path):
     url = node_server(3600)
     credentials = ClientCredentials(Endpoint(f"{url}/token", "the-client", "the-secret"))
@@ -493,7 +495,6 @@ def test_against_oauth2_mock_server(node_server, tmp_path):
         idle()
 
 
-@pytest.mark.xdist_group("node")
 def test_a_token_of_oauth2_mock_server_is_renewed_before_it_ends(node_server):
     url = node_server(2)
     seen = set()

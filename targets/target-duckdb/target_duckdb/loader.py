@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from headwater.loading.loader import ROWS_AT_ONCE
 from headwater.loading.table import (
     LineBatch,
     Table,
+    TableColumn,
     chunks,
     missing_table,
     quote,
@@ -28,7 +30,12 @@ from headwater.messages.json import decode_exact
 from target_duckdb import tables
 from target_duckdb.tables import NAMING
 
+logger = logging.getLogger(__name__)
+
+MAJOR_VERSION = int(duckdb.__version__.partition(".")[0])
 STATE_TABLE = "_headwater_state"
+FIRST_MEGABYTES, MOST_MEGABYTES = 100, 6400
+OUT_OF_MEMORY = ("could not allocate", "failed to allocate", "Out of Memory")
 NEW = "__new"
 STAGE = "headwater_stage"
 TYPES_JSON = tables.TYPES[Kind.JSON]
@@ -67,7 +74,9 @@ class DuckDBLoader:
                 advice="Check 'filepath', and that no other process has it open.",
             ) from fault
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute(f"SET memory_limit = '{config['memory_limit_mb']}MB'")
+        self._megabytes = int(config.get("memory_limit_mb") or FIRST_MEGABYTES)
+        self._may_grow = config.get("memory_limit_mb") is None
+        self._connection.execute(f"SET memory_limit = '{self._megabytes}MB'")
         # rows of a table have no order that could be promised, and keeping one takes memory
         self._connection.execute("SET preserve_insertion_order = false")
         self._folder = tempfile.TemporaryDirectory(prefix="target-duckdb-")
@@ -104,7 +113,28 @@ class DuckDBLoader:
 
     def load(self, batches: Sequence[Batch], state: str | None) -> None:
         """Read and merge batches and keep the state, in one transaction."""
-        filled = cast("Sequence[LineBatch]", batches)
+        while True:
+            try:
+                self._load(cast("Sequence[LineBatch]", batches), state)
+                break
+            except LoadError as fault:
+                if not self._may_grow or not any(mark in str(fault) for mark in OUT_OF_MEMORY):
+                    raise
+                self._grow(fault)
+
+    def _grow(self, fault: LoadError) -> None:
+        """Let DuckDB have twice the memory: it holds some of every column that is written to.
+
+        Raises:
+            LoadError: it has had all that may be.
+        """
+        if self._megabytes >= MOST_MEGABYTES:
+            raise fault
+        self._megabytes *= 2
+        logger.info("DuckDB needs more memory: it may use %d MB now", self._megabytes)
+        self._connection.execute(f"SET memory_limit = '{self._megabytes}MB'")
+
+    def _load(self, filled: Sequence[LineBatch], state: str | None) -> None:
         for batch in filled:
             if batch.wide:
                 self._make_room(batch)
@@ -269,17 +299,30 @@ class DuckDBLoader:
 
 def _read_csv(file: Path, table: Table, lines: Sequence[str], longest: int) -> str:
     """Return a call of DuckDB's CSV reader for exactly what we write."""
-    struct = ", ".join(f"{_literal(c.name)}: {_literal(c.type)}" for c in table.columns)
+    struct = ", ".join(f"{_literal(c.name)}: {_literal(_read_as(c))}" for c in table.columns)
     # a field that holds a newline cannot be found by readers that begin in the middle
     parallel = not any("\n" in line or "\r" in line for line in lines)
     limit = max(longest, SHORTEST_LINE_LIMIT)
     buffer = limit * (4 if parallel else 16)
+    cast = [c for c in table.columns if _read_as(c) != c.type]
+    changed = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in cast)
+    selected = f"* REPLACE ({changed})" if cast else "*"
     return (
-        f"read_csv({_literal(str(file))}, columns={{{struct}}}, header=false, delim=',', "
+        f"(SELECT {selected} FROM read_csv({_literal(str(file))}, columns={{{struct}}}, "
+        "header=false, delim=',', "
         "quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, auto_detect=false, "
         f"parallel={'true' if parallel else 'false'}, new_line='\\n', max_line_size={limit}, "
-        f"buffer_size={buffer})"
+        f"buffer_size={buffer}))"
     )
+
+
+def _read_as(column: TableColumn) -> str:
+    """Return the type as which the reader reads a column.
+
+    DuckDB 1's reader makes null of a moment that the calendar does not know; a cast refuses it.
+    """
+    is_moment = column.type == tables.TYPES[Kind.TIMESTAMP]
+    return TYPES_TEXT if is_moment and MAJOR_VERSION < 2 else column.type
 
 
 def _literal(text: str) -> str:

@@ -37,8 +37,8 @@ class TargetDuckDB(Target):
                 Setting(
                     "memory_limit_mb",
                     "integer",
-                    "Megabytes that DuckDB may use; beyond them it writes to disk.",
-                    default=100,
+                    "Megabytes that DuckDB may use, at most. By default it begins with 100, and "
+                    "gets twice as many where many streams or wide ones need them.",
                     minimum=64,
                 ),
             )
