@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -297,6 +299,7 @@ def test_a_third_partys_target_is_run_too(pipeline, tmp_path):
         "for line in sys.stdin:\n"
         "    message = json.loads(line)\n"
         "    if message['type'] == 'STATE': state = message['value']\n"
+        "print('loaded everything')\n"
         "print(json.dumps(state))\n"
     )
     script.chmod(0o755)
@@ -308,6 +311,7 @@ def test_a_third_partys_target_is_run_too(pipeline, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads((pipeline.folder / ".headwater/x.json").read_text())["bookmarks"]
     assert "items " in done.stderr
+    assert "loaded everything" in done.stderr
 
 
 def test_progress_of_both_is_told_to_who_asks(pipeline):
@@ -320,3 +324,61 @@ def test_progress_of_both_is_told_to_who_asks(pipeline):
                if line.startswith("\x1e")]  # fmt: skip
     assert numbers[-1]["records"] == 500
     assert numbers[-1]["pages"] == 10
+
+
+def on_a_terminal(command, folder):
+    """Run a command whose standard error is a terminal; return what a person sees there."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        seen += part
+    os.close(ours)
+    assert process.wait(60) == 0, seen.decode()
+    return seen.decode()
+
+
+def test_a_terminal_shows_a_live_line(pipeline, source):
+    source.latency = 0.2
+    tap = [BIN / "tap-rest", "--config", _written(pipeline)]
+    seen = on_a_terminal(tap, pipeline.folder)
+    assert re.search(r"\r\x1b\[K\d+ records, \d+ pages, [\d,]+/s, \d+ requests, 0 retries", seen)
+    (pipeline.folder / "target.json").write_text(json.dumps(pipeline.target))
+    run = [BIN / "headwater", "run", "tap-rest", "target-duckdb", "--tap-config", "tap.json",
+           "--target-config", "target.json"]  # fmt: skip
+    seen = on_a_terminal(run, pipeline.folder)
+    assert "| target:" in seen
+    assert " records, " in seen
+    assert "\x1e" not in seen
+
+
+def test_a_key_that_is_rotated_mid_run_is_read_again(pipeline, source, tmp_path):
+    (tmp_path / "token").write_text("the-token")
+    pipeline.tap["auth"] = {"type": "bearer", "token": f"file:{tmp_path}/token"}
+    asked = []
+
+    def rotating(request):
+        asked.append(request.headers["authorization"])
+        if len(asked) == 3:
+            (tmp_path / "token").write_text("the-new-token")
+        wanted = "Bearer the-token" if len(asked) < 3 else "Bearer the-new-token"
+        if asked[-1] != wanted:
+            return Answer(401, {"message": "rotated"})
+        page, size = int(request.params["page"]), int(request.params["size"])
+        return Answer(200, {"data": source.items[(page - 1) * size : page * size], "total": 250})
+
+    with Server(rotating) as server:
+        pipeline.tap["api_url"] = server.url
+        done = subprocess.run([BIN / "tap-rest", "--config", _written(pipeline)],
+                              capture_output=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert records(done.stdout) == {"items": 250, "all_items": 250, "all_items__raw": 5}
+    assert asked.count("Bearer the-token") == 3
+    assert b"new-token" not in done.stderr

@@ -35,6 +35,13 @@ class Numbers:
         return f"tap: {tap or 'begins'} | target: {target or 'begins'}"
 
 
+def _is_state(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
 class Pipe:
     """Runs a tap and a target, and hands on each state that the target releases.
 
@@ -97,7 +104,10 @@ class Pipe:
     def _states(self, output: BinaryIO) -> None:
         for line in output:
             text = line.decode(errors="replace").strip()
-            if text and self._fault is None:
+            if not _is_state(text):
+                # a target that says other things than states on standard output
+                sys.stderr.write(f"{text}\n" if text else "")
+            elif self._fault is None:
                 try:
                     self._on_state(text)
                 except HeadwaterError as fault:

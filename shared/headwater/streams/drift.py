@@ -14,6 +14,7 @@ from headwater.schema.inference import infer
 logger = logging.getLogger(__name__)
 
 SAMPLES = 5  # records of a page whose types are looked at; names are looked at in all
+SERIOUS = ("new", "retyped", "new_enum_value", "vanished")
 TYPES: dict[type, str] = {
     str: "string",
     bool: "boolean",
@@ -97,8 +98,8 @@ class DriftWatch:
                 found[name] = kind  # only nulls this time: what was known stays known
         return found
 
-    def events(self) -> list[DriftEvent]:
-        """Return all differences, each once."""
+    def events(self, *, is_over: bool = True) -> list[DriftEvent]:
+        """Return all differences, each once; what is missing only once the run is over."""
         if not self._looked:
             return []
         found = []
@@ -110,15 +111,16 @@ class DriftWatch:
                 found.append(DriftEvent("retyped", name, was, "|".join(sorted(types))))
         for name, values in sorted(self._values.items()):
             found.append(DriftEvent("new_enum_value", name, now=", ".join(sorted(values)[:5])))
-        found += [
-            DriftEvent("missing", name, "|".join(sorted(types)))
-            for name, types in sorted(self._declared.items())
-            if name not in self._seen
-        ]
-        return found + self._since_last_run()
+        if is_over:
+            found += [
+                DriftEvent("missing", name, "|".join(sorted(types)))
+                for name, types in sorted(self._declared.items())
+                if name not in self._seen
+            ]
+        return found + self._since_last_run(is_over=is_over)
 
-    def _since_last_run(self) -> list[DriftEvent]:
-        if self._before is None:
+    def _since_last_run(self, *, is_over: bool) -> list[DriftEvent]:
+        if self._before is None or not is_over:
             return []
         now = self.fingerprint() or {}
         appeared = [
@@ -151,8 +153,21 @@ class DriftWatch:
                 f", now {event.now}" if event.now else "",
                 extra={"drift": event.as_dict()},
             )
-        serious = [e for e in events if e.kind in ("new", "retyped", "new_enum_value", "vanished")]
-        if policy == "fail" and serious:
+        if policy == "fail":
+            self._refuse(events)
+        return events
+
+    def refuse(self) -> None:
+        """Look at what has come so far.
+
+        Raises:
+            SchemaError: a property is new, of another type, or has a new value of its enum.
+        """
+        self._refuse(self.events(is_over=False))
+
+    def _refuse(self, events: Sequence[DriftEvent]) -> None:
+        serious = [e for e in events if e.kind in SERIOUS]
+        if serious:
             raise SchemaError(
                 "the API's records have changed: "
                 + ", ".join(f"{e.kind} '{e.field}'" for e in serious)
@@ -160,7 +175,6 @@ class DriftWatch:
                 stream=self._stream,
                 advice="Bring the schema up to date, or set 'on_drift' to warn or evolve.",
             )
-        return events
 
 
 def evolved(schema: Mapping[str, Any], page: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

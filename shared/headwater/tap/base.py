@@ -207,7 +207,8 @@ class Tap(Plugin):
                 raise
             except (HeadwaterError, command.Terminated):
                 # what is written and safe need not be fetched again
-                sync.write_state()
+                if sync.is_safe:
+                    sync.write_state()
                 raise
             finally:
                 self._writer.close()

@@ -142,6 +142,9 @@ class Emission:
             copies: The records are used after this, so they must stay as they are.
         """
         self.watch.look(kept)
+        if self.stream.on_drift == "fail":
+            # before they are written, so that the bookmark stays before them
+            self.watch.refuse()
         if self.stream.on_drift == "evolve":
             self._evolve(kept)
         shaper = self._shaper

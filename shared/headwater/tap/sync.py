@@ -88,6 +88,8 @@ class Sync:
         self._emissions: dict[str, Emission] = {}
         self._ledger = dict(state.value.pop(LEDGER_KEY, None) or {})
         self.written: dict[str, int] = {}
+        # whether a state may be written where the run ends now: not while its end is checked
+        self.is_safe = True
         self._since_state = 0
         self._state_at = time.monotonic()
         for stream in streams.values():
@@ -103,6 +105,7 @@ class Sync:
                 given = stream.contexts()
                 contexts: list[Context | None] = [None] if given is None else list(given)
                 self._sync_contexts(stream, contexts)
+        self.is_safe = False
         for stream in self.streams.values():
             self._finish(stream)
         self.write_state()
