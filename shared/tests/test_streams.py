@@ -431,6 +431,16 @@ def test_a_run_is_compared_with_the_last_one(source, url):
     assert {("appeared", "newer"), ("vanished", "extra")} <= drift(tap)
 
 
+def test_a_property_that_only_some_records_have_does_not_vanish(source, url):
+    for row in source.items[::7]:
+        row["extra"] = 1
+    first, _, _ = sync(Sorted, url)
+    source.items[:] = [item(99, 90)]
+    second, _, tap = sync(Sorted, url, state=last_state(first))
+    assert drift(tap) == set()
+    assert last_state(second)["headwater"]["fingerprints"]["items"]["extra"] == "integer?"
+
+
 def test_drift_can_fail_a_run_before_its_state_moves(source, url):
     source.items[0]["extra"] = 1
     output, fault, _ = sync(Sorted, url, stream_options={"items": {"on_drift": "fail"}})

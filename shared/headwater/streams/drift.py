@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,7 @@ from headwater.schema.inference import infer
 logger = logging.getLogger(__name__)
 
 SAMPLES = 5  # records of a page whose types are looked at; names are looked at in all
+OPTIONAL = "?"
 SERIOUS = ("new", "retyped", "new_enum_value", "vanished")
 TYPES: dict[type, str] = {
     str: "string",
@@ -67,6 +69,8 @@ class DriftWatch:
             if isinstance(part, Mapping) and part.get("enum")
         }
         self._seen: dict[str, set[str]] = {}
+        self._times: Counter[str] = Counter()
+        self._looked_at = 0
         self._values: dict[str, set[str]] = {}
         self._looked = False
 
@@ -77,7 +81,10 @@ class DriftWatch:
         self._looked = True
         step = max(1, len(page) // SAMPLES)
         seen = self._seen
-        for record in page[::step]:
+        sample = page[::step]
+        self._looked_at += len(sample)
+        for record in sample:
+            self._times.update(record.keys())
             for name, value in record.items():
                 if value is not None:
                     seen.setdefault(name, set()).add(TYPES.get(type(value), "string"))
@@ -89,14 +96,23 @@ class DriftWatch:
                 self._values.setdefault(name, set()).update(came - known)
 
     def fingerprint(self) -> dict[str, str] | None:
-        """Return the types that were seen, by property; the last run's where nothing came."""
+        """Return the types that were seen, by property; the last run's where nothing came.
+
+        A property that some records lack is marked by `?`: that few records of a run lack it
+        too is no news.
+        """
         if not self._looked:
             return dict(self._before) if self._before is not None else None
-        found = {name: "|".join(sorted(types)) for name, types in sorted(self._seen.items())}
-        for name, kind in (self._before or {}).items():
-            if found.get(name) == "":
-                found[name] = kind  # only nulls this time: what was known stays known
-        return found
+        before = self._before or {}
+        found = {}
+        for name, types in sorted(self._seen.items()):
+            was = before.get(name, "")
+            # only nulls this time: what was known stays known
+            kinds = "|".join(sorted(types)) or was.rstrip(OPTIONAL)
+            is_optional = self._times[name] < self._looked_at or was.endswith(OPTIONAL)
+            found[name] = kinds + (OPTIONAL if is_optional else "")
+        kept = {n: was for n, was in before.items() if was.endswith(OPTIONAL) and n not in found}
+        return {**found, **kept}
 
     def events(self, *, is_over: bool = True) -> list[DriftEvent]:
         """Return all differences, each once; what is missing only once the run is over."""
@@ -124,7 +140,9 @@ class DriftWatch:
             return []
         now = self.fingerprint() or {}
         appeared = [
-            DriftEvent("appeared", name, now=now[name]) for name in now if name not in self._before
+            DriftEvent("appeared", name, now=now[name].rstrip(OPTIONAL))
+            for name in now
+            if name not in self._before
         ]
         vanished = [
             DriftEvent("vanished", name, was=self._before[name])
