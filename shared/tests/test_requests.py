@@ -182,6 +182,17 @@ def test_redirects_to_another_host_carry_no_credentials():
     assert "canary" not in str(seen)
 
 
+def test_credentials_come_from_settings_and_not_from_netrc(tmp_path, monkeypatch):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Server(lambda _: Answer(200, [])) as server:
+        Client(retry=FAST).send(Request(server.url))
+        Client(retry=FAST).send(Request(server.url.replace("//", "//me:mine@")))
+    first, second = (asked.headers.get("authorization") for asked in server.asked)
+    assert first is None
+    assert second == "Basic bWU6bWluZQ=="
+
+
 # --- Retry-After, resets, budgets -----------------------------------------------------------
 
 

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
+import requests.auth
+import requests.utils
 
 from headwater.clock import SYSTEM, Clock
 from headwater.errors import HeadwaterError, RateLimitError, TransientError
@@ -137,6 +139,7 @@ class Client:
         if session is None:
             session = requests.Session()
             session.headers.update(self.headers)
+            session.auth = _from_url  # credentials come from the settings, not from ~/.netrc
             session.rebuild_auth = _drop_credentials  # type: ignore[method-assign]
             self._local.session = session
         return session
@@ -273,6 +276,15 @@ class Client:
             stream=request.stream,
             advice="Run again later; the state is where the last complete part ended.",
         )
+
+
+def _from_url(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Put on the user and password that a URL of the settings holds, if it does."""
+    if "@" in (prepared.url or ""):
+        user, password = requests.utils.get_auth_from_url(prepared.url or "")
+        if user or password:
+            return requests.auth.HTTPBasicAuth(user, password)(prepared)
+    return prepared
 
 
 def _drop_credentials(prepared: requests.PreparedRequest, response: requests.Response) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -94,7 +93,7 @@ class Paginator:
         self._total = total
         self._in_body = in_body
         self._asked: set[str] = set()
-        self._last_digest: bytes | None = None
+        self._last_content: bytes | None = None
         self.fetched = 0
         self.reported: int | None = None
         self.allowance = NOTHING_ALLOWED
@@ -191,16 +190,16 @@ class Paginator:
     def refuse_same_page(self, request: Request, page: Page) -> None:
         """Raise where a page is the same as the one before it."""
         if not page.records:
-            self._last_digest = None
+            self._last_content = None
             return
-        digest = hashlib.blake2b(page.response.content, digest_size=16).digest()
-        if digest == self._last_digest:
+        content = page.response.content
+        if content == self._last_content:
             raise IncompleteFetchError(
                 f"the API answered two different pages with the same records ({request}).",
                 stream=request.stream,
                 advice="The pagination is stuck; nothing after that page was fetched.",
             )
-        self._last_digest = digest
+        self._last_content = content
 
     @staticmethod
     def same_host(request: Request, url: str) -> str:

@@ -101,7 +101,7 @@ class _SincePaginator(Paginator):
                 advice="Run again.",
             )
         self._is_inside = self._found_new = False
-        self._last_digest = None
+        self._last_content = None
         return self._from_moment()
 
     def _from_moment(self) -> Request:

@@ -18,6 +18,8 @@ from typing import Any
 from headwater.streams.catalog import Breadcrumb, Selection
 
 Shape = Callable[[Any], Any]
+LEAF = "keys_of_leaf"  # an attribute of shapes of objects below which nothing is shaped
+NO_LEAF: frozenset[str] = frozenset()
 EPOCH = dt.datetime.fromtimestamp(0, dt.timezone.utc)
 
 
@@ -59,7 +61,7 @@ class Shaper:
         kept = frozenset(name for name in known if self._selection[at + ("properties", name)])  # noqa: RUF005  mypy 3.10
         dropped = frozenset(known) - kept
         nested = [
-            (name, shape)
+            (name, shape, getattr(shape, LEAF, NO_LEAF))
             for name in kept
             if (shape := self._value(known[name], (*at, "properties", name), f"{path}{name}."))
         ]
@@ -78,12 +80,16 @@ class Shaper:
                     record = {k: v for k, v in record.items() if k in kept}
                     if keep_in and others:
                         record[keep_in] = others
-            for name, shape in nested:
+            for name, shape, leaf in nested:
                 value = record.get(name)
-                if value is not None:
-                    record[name] = shape(value)
+                # an object that has nothing but what it may have stays as it is
+                if value is None or (type(value) is dict and value.keys() <= leaf):
+                    continue
+                record[name] = shape(value)
             return finish(record) if finish else record
 
+        if not nested and finish is None:
+            setattr(shape_object, LEAF, kept)
         return shape_object
 
     def _value(self, schema: Mapping[str, Any], at: Breadcrumb, path: str) -> Shape | None:
@@ -100,6 +106,7 @@ class Shaper:
             return _boolean
         if not shapes:
             return None
+        leaf = getattr(shapes[0][1], LEAF, NO_LEAF)
 
         def shape_value(value: Any) -> Any:
             for kind, shape in shapes:
@@ -107,6 +114,8 @@ class Shaper:
                     return shape(value)
             return value
 
+        if leaf:
+            setattr(shape_value, LEAF, leaf)
         return shape_value
 
     def _item(self, schema: Mapping[str, Any], at: Breadcrumb, path: str) -> Shape | None:
