@@ -283,7 +283,7 @@ def _from_url(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     if "@" in (prepared.url or ""):
         user, password = requests.utils.get_auth_from_url(prepared.url or "")
         if user or password:
-            return requests.auth.HTTPBasicAuth(user, password)(prepared)
+            requests.auth.HTTPBasicAuth(user, password)(prepared)
     return prepared
 
 
