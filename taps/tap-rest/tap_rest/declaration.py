@@ -30,7 +30,7 @@ ATTRIBUTES = {
     "start_exclusive": "start_is_exclusive",
     "conditional": "asks_conditionally",
 }
-OWN = frozenset({"schema", "pagination", "parent", "partitions", "context", *OPTIONS})
+OWN = frozenset({"schema", "pagination", "parent", "partitions", *OPTIONS})
 SAMPLES = 100
 SAMPLE_CONTEXTS = 3
 
