@@ -50,6 +50,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Put ours and its peers through the fault table."""
+    session.run(*RUN, "python", "bench/faults.py", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run the demo."""
     session.run(*RUN, "headwater", "demo", *session.posargs)
