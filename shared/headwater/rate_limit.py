@@ -57,7 +57,7 @@ class Gate:
 
 SHORTEST_WAIT = 0.001
 # how much later than it was sent a request may be counted by the API, at most
-LATEST_ARRIVAL = 0.25
+LATEST_ARRIVAL = 1.0
 
 
 @dataclass(frozen=True)
