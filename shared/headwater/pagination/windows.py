@@ -109,8 +109,7 @@ class _WindowsPaginator(Paginator):
         if following is None:
             self._complete += self._inner.fetched
             self.fetched = self._complete
-            self._windows.popleft()
-            following = self._begin_window() if self._windows else None
+            following = self.after_nothing(request)
         return fresh, following
 
     def after_nothing(self, request: Request) -> Request | None:  # noqa: ARG002

@@ -72,13 +72,11 @@ class DriftWatch:
         self._times: Counter[str] = Counter()
         self._looked_at = 0
         self._values: dict[str, set[str]] = {}
-        self._looked = False
 
     def look(self, page: Sequence[Mapping[str, Any]]) -> None:
         """Look at a page of records."""
         if not page:
             return
-        self._looked = True
         step = max(1, len(page) // SAMPLES)
         seen = self._seen
         sample = page[::step]
@@ -101,7 +99,7 @@ class DriftWatch:
         A property that some records lack is marked by `?`: that few records of a run lack it
         too is no news.
         """
-        if not self._looked:
+        if not self._looked_at:
             return dict(self._before) if self._before is not None else None
         before = self._before or {}
         found = {}
@@ -116,7 +114,7 @@ class DriftWatch:
 
     def events(self, *, is_over: bool = True) -> list[DriftEvent]:
         """Return all differences, each once; what is missing only once the run is over."""
-        if not self._looked:
+        if not self._looked_at:
             return []
         found = []
         for name, types in sorted(self._seen.items()):
@@ -127,16 +125,17 @@ class DriftWatch:
                 found.append(DriftEvent("retyped", name, was, "|".join(sorted(types))))
         for name, values in sorted(self._values.items()):
             found.append(DriftEvent("new_enum_value", name, now=", ".join(sorted(values)[:5])))
-        if is_over:
-            found += [
-                DriftEvent("missing", name, "|".join(sorted(types)))
-                for name, types in sorted(self._declared.items())
-                if name not in self._seen
-            ]
-        return found + self._since_last_run(is_over=is_over)
+        if not is_over:
+            return found
+        found += [
+            DriftEvent("missing", name, "|".join(sorted(types)))
+            for name, types in sorted(self._declared.items())
+            if name not in self._seen
+        ]
+        return found + self._since_last_run()
 
-    def _since_last_run(self, *, is_over: bool) -> list[DriftEvent]:
-        if self._before is None or not is_over:
+    def _since_last_run(self) -> list[DriftEvent]:
+        if self._before is None:
             return []
         now = self.fingerprint() or {}
         appeared = [

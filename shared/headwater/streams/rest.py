@@ -208,13 +208,17 @@ class RESTStream(Stream):
         """Return a request for less, after the API timed out on this one; None: it cannot be."""
         return None
 
-    def pages(self, context: Context | None, start: Any) -> Iterator[list[Record]]:
-        """Yield the records of each page, until the API says that it was the last."""
+    def _beginning(self, context: Context | None, start: Any) -> tuple[Paginator, Request]:
+        """Return a paginator for one fetch, and the request for its first page."""
         paginator = self.pagination_for(context).paginator()
         paginator.allowance = self.allowance
-        first: Request | None = paginator.first(self.request(context, start))
-        request = first
-        resumed = self._resumed(context, self.request(context, start))
+        return paginator, paginator.first(self.request(context, start))
+
+    def pages(self, context: Context | None, start: Any) -> Iterator[list[Record]]:
+        """Yield the records of each page, until the API says that it was the last."""
+        paginator, first = self._beginning(context, start)
+        request: Request | None = first
+        resumed = self._resumed(context, first)
         if resumed is not None:
             request = resumed.request
             paginator.restore(resumed.progress)
@@ -232,9 +236,7 @@ class RESTStream(Stream):
                     self.name,
                     fault.message,
                 )
-                paginator = self.pagination_for(context).paginator()
-                paginator.allowance = self.allowance
-                request = paginator.first(self.request(context, start))
+                paginator, request = self._beginning(context, start)
                 continue
             if isinstance(answer, Skipped):
                 following = paginator.after_nothing(request)
@@ -277,11 +279,11 @@ class RESTStream(Stream):
             return None
         return Position(following, paginator.progress()).as_bookmark()
 
-    def _resumed(self, context: Context | None, request: Request) -> Position | None:
+    def _resumed(self, context: Context | None, first: Request) -> Position | None:
         if not self.is_resumable or self.bookmark_key or self.state is None:
             return None
         kept = self.state.peek(self.name, self.state_context(context)).get(RESUME)
-        return Position.of(kept, request)
+        return Position.of(kept, first)
 
     def _entity_tags(self, context: Context | None) -> EntityTags:
         place = self.state_context(context)

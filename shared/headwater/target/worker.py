@@ -19,32 +19,21 @@ class Worker:
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Job | None] = queue.Queue(1)
-        self._is_free = threading.Semaphore(1)
         self._fault: BaseException | None = None
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Job) -> None:
         """Have a job done after those before it."""
-        self._raise()
+        self.wait()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="loading", daemon=True)
             self._thread.start()
-        self._is_free.acquire()
-        self._raise_and_free()
         self._jobs.put(job)
 
     def wait(self) -> None:
         """Return when all jobs are done."""
         if self._thread is not None:
             self._jobs.join()
-        self._raise()
-
-    def _raise_and_free(self) -> None:
-        if self._fault is not None:
-            self._is_free.release()
-        self._raise()
-
-    def _raise(self) -> None:
         if self._fault is not None:
             raise self._fault
 
@@ -59,4 +48,3 @@ class Worker:
             finally:
                 job = None  # and with it the batch that it has loaded
                 self._jobs.task_done()
-                self._is_free.release()
